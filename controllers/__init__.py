@@ -1,0 +1,1 @@
+"""What decides: planning thinks, acting acts."""

@@ -1,0 +1,1 @@
+"""The one-second controller; solves nothing larger than the tracking QP."""

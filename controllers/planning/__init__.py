@@ -1,0 +1,1 @@
+"""The planner: one model compiled once, AC-secure, certified."""

@@ -1,0 +1,1 @@
+"""One cvxpy block per device type."""

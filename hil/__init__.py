@@ -1,0 +1,1 @@
+"""The simulated plant: devices, grid and clock behind real Modbus servers."""

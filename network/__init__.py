@@ -1,0 +1,1 @@
+"""The park's AC network: model, batched power flow, security."""

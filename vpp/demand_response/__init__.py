@@ -1,0 +1,1 @@
+"""Contracts, baselines and settlement."""

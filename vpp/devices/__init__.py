@@ -1,0 +1,26 @@
+"""The device registry: one file per device type."""
+
+from vpp.devices.bess import Bess, BessParams
+from vpp.devices.caes import Caes, CaesParams
+from vpp.devices.electrolyzer import Electrolyzer, ElectrolyzerParams
+from vpp.devices.h2_store import H2Store, H2StoreParams
+from vpp.devices.pv import Pv, PvParams
+from vpp.devices.wind import Wind, WindParams
+
+Device = Wind | Pv | Bess | Caes | Electrolyzer | H2Store
+
+__all__ = [
+    "Bess",
+    "BessParams",
+    "Caes",
+    "CaesParams",
+    "Device",
+    "Electrolyzer",
+    "ElectrolyzerParams",
+    "H2Store",
+    "H2StoreParams",
+    "Pv",
+    "PvParams",
+    "Wind",
+    "WindParams",
+]

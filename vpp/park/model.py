@@ -1,0 +1,183 @@
+"""A park as the rest of the product sees it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from vpp.devices import Device
+from vpp.types import Actuator, Array, Grid, Load, Meter, Point, Resource, Site
+
+NonNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Le(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Horizon:
+    """Steps and deadlines; `[horizon]` of `park.toml`."""
+
+    step_min: Literal[5, 10, 15, 30, 60]
+    day_ahead_steps: Annotated[int, Ge(4), Le(192)]
+    replan_min: Annotated[int, Ge(1)]
+    """Plant minutes between rolling re-plans."""
+    planner_deadline_s: Annotated[float, Gt(0)]
+    """True seconds after which a rolling plan is too late and is dropped."""
+    cycle_s: Annotated[float, Gt(0)]
+    """True seconds of one control cycle."""
+    plan_ttl_s: Annotated[float, Gt(0)]
+    """Plant seconds that control follows a plan after it was made; at least five cycles."""
+    setpoint_ttl_s: Annotated[float, Gt(0)]
+    """Plant seconds that a device trusts a setpoint; at least five cycles."""
+    reversion_s: Annotated[float, Ge(0)]
+    """Plant seconds that a device holds after the time-to-live before it reverts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HydrogenContract:
+    """`[hydrogen]` of `park.toml`."""
+
+    initial_kg: NonNegative
+    pipeline_daily_min_kg: NonNegative
+    price_cny_per_kg: NonNegative
+    shortfall_cny_per_kg: NonNegative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonContract:
+    """`[carbon]` of `park.toml`."""
+
+    price_cny_per_t: NonNegative
+    grid_kg_per_kwh: NonNegative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieContract:
+    """`[tie]` of `park.toml`."""
+
+    import_max_mw: NonNegative
+    export_max_mw: NonNegative
+    demand_charge_cny_per_kw_month: NonNegative
+    month_peak_so_far_mw: NonNegative
+    expected_month_peak_mw: NonNegative
+    declared_deviation_band: Share
+    deviation_price_factor: NonNegative
+    power_factor_min: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveContract:
+    """`[reserve]` of `park.toml`."""
+
+    up_mw: NonNegative
+    island_battery_soc: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurtailmentContract:
+    """`[curtailment]` of `park.toml`."""
+
+    price_cny_per_mwh: NonNegative
+    export_forbidden: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitialState:
+    """`[initial]` of `park.toml`: the state a plan starts from when nothing is measured."""
+
+    battery_soc: Share
+    caes_soc: Share
+    caes_mode: Literal["off", "charge", "discharge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contingency:
+    """`[[contingency]]` of `park.toml`; names may hold shell wildcards."""
+
+    kind: Literal["preventive", "corrective", "radial", "island"]
+    """Key `class` in the file."""
+    outages: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contracts:
+    """Prices, obligations and initial states."""
+
+    hydrogen: HydrogenContract | None
+    carbon: CarbonContract
+    tie: TieContract
+    reserve: ReserveContract
+    curtailment: CurtailmentContract
+    initial: InitialState
+    contingencies: tuple[Contingency, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffPeriod:
+    """Hours of one price in plant time; a later period overrides an earlier one."""
+
+    name: str
+    price_cny_per_kwh: float
+    hours: tuple[tuple[int, int], ...]
+    """Half-open [from, to) full hours."""
+    months: tuple[int, ...]
+    """Months in which it holds; empty: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoltageBand:
+    """Allowed steady voltage of one voltage level."""
+
+    vn_kv_min: float
+    vn_kv_max: float
+    """The band holds for buses with vn_kv in [min, max]."""
+    vm_min_pu: float
+    vm_max_pu: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedProfile:
+    """Weather and demand come from the seeded generator."""
+
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvProfile:
+    """A measured or forecast series from the user's own file, after import."""
+
+    resource: str
+    """Resource or load id that it feeds."""
+    file: str
+    start_epoch_s: float
+    """Start of the first interval, seconds since 1970 UTC."""
+    step_s: float
+    p_mw: Array
+    """Interval means, shape (steps,); nan where the file has a gap that was declared allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """Everything that is known before the day begins."""
+
+    name: str
+    folder: str
+    site: Site
+    horizon: Horizon
+    grid: Grid
+    resources: Mapping[str, Resource]
+    devices: Mapping[str, Device]
+    """By resource id the name plate with its parameters; same keys and order as `resources`."""
+    loads: Mapping[str, Load]
+    meters: Mapping[str, Meter]
+    actuators: Mapping[str, Actuator]
+    contracts: Contracts
+    tariff: tuple[TariffPeriod, ...]
+    voltage_bands: tuple[VoltageBand, ...]
+    register_maps: Mapping[str, tuple[Point, ...]]
+    generated: GeneratedProfile
+    csv_profiles: Mapping[str, CsvProfile]
+    """By resource or load id; these replace the generated ones."""
+    warnings: tuple[str, ...]
+    """What was repaired or set aside while reading, in words."""

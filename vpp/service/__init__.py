@@ -1,0 +1,1 @@
+"""Composition root: command line, supervisor, API and console."""

@@ -1,0 +1,157 @@
+"""What the planner hands to control, and what a plan carries to prove itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+class PlanLabel(StrEnum):
+    """How the plan came to be, best first; everything below `optimal` is alarmed."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    """Best found at the deadline; `Plan.gap` says how far it may be from the best."""
+    RELAXED = "relaxed"
+    """A limit had to give; `Plan.relaxations` says which, by how much and why."""
+    SHIFTED = "shifted"
+    """The previous plan, moved on."""
+    RULE = "rule"
+    """Merit order without optimisation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxation:
+    """A priced slack in use: a declared breach, never a silent one."""
+
+    limit: str
+    """Name of the limit, e.g. `tie_import`."""
+    step: int
+    amount: float
+    """By how much, in the limit's unit."""
+    unit: str
+    reason: str
+    """In words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A defect found by the independent checker."""
+
+    rule: str
+    """Name of the rule: energy_balance, storage_energy, soc_window, exclusivity, idle_step, ramp,
+    tie_limit, voltage, loading, shed_ledger, finite, length, power_limit, ..."""
+    resource: str
+    step: int | None
+    found: float
+    allowed: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """The checker's word on a plan; nothing is released without one."""
+
+    ok: bool
+    violations: tuple[Violation, ...]
+    checked_rules: tuple[str, ...]
+    max_vm_pu: float
+    min_vm_pu: float
+    max_loading_percent: float
+    max_balance_error_mw: float
+    cut_rounds: int
+    """Rounds of AC check and lazy cuts until clean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What is believed of a window at `made_at`; interval means stamped by their start."""
+
+    made_at: datetime
+    start: datetime
+    step_min: int
+    available_mw: Mapping[str, Array]
+    """Wind and PV that could be fed in, by resource id, shape (steps,), >= 0."""
+    load_mw: Mapping[str, Array]
+    """Demand before interruption, by load id, shape (steps,), >= 0."""
+    source: str
+    """`generator`, `csv:FILE`, `persistence` ..."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantState:
+    """The measured or assumed state from which a plan starts."""
+
+    at: datetime
+    resources: Mapping[str, Mapping[str, float]]
+    """By resource id the named state: bess/caes `e_mwh`, `p_mw`; caes `mode_code`, `mode_min`
+    (minutes in that mode), `starts_turbine`, `starts_compressor` (today); electrolyzer `on_stacks`,
+    `p_mw`; h2_store `h2_kg`, `delivered_kg` (today)."""
+    calls: Mapping[str, Mapping[str, float]]
+    """Interruptible loads' ledger by load id: `calls_left`, `rest_min` (until the next call may
+    start), `open_blocks`, `running_min`."""
+    month_peak_mw: float
+    """Highest metered 15-minute import mean of the month so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A schedule of the whole park; arrays have shape (steps,), interval means."""
+
+    id: str
+    park: str
+    made_at: datetime
+    start: datetime
+    step_min: int
+    steps: int
+    valid_until: datetime
+    """After this plant time control no longer follows it."""
+    label: PlanLabel
+    status: str
+    """The solver's outcome in words."""
+    gap: float
+    """Proven relative distance from the best, gross; nan where none is proven."""
+    cost_cny: float
+    cost_breakdown_cny: Mapping[str, float]
+    """energy, demand_charge, starts, degradation, curtailment, interruption, carbon, hydrogen
+    (negative = revenue), terminal (negative = value kept), slack."""
+    series: Mapping[str, Mapping[str, Array]]
+    """By resource, load, `tie` and `network` the planned series. Every resource has `p_mw`
+    (injection positive) and `q_mvar`. wind, pv: available_mw, curtailed_mw. bess: charge_mw,
+    discharge_mw, e_mwh (end of step). caes: the same and mode_code (0 idle, 1 charge, 2
+    discharge), trains. electrolyzer: load_mw, stacks, h2_kg. h2_store: h2_kg (end of step),
+    delivery_kg_per_h. Loads: load_mw, shed_mw, open_blocks. tie: import_mw, export_mw,
+    price_cny_per_mwh, import_max_mw. network: losses_mw."""
+    initial: PlantState
+    curtailment_cause: Mapping[str, tuple[str, ...]]
+    """By wind or PV id one cause per step: `` (none), surplus, branch:NAME, voltage:BUS, ramp."""
+    vm_pu: Mapping[str, Array]
+    """Bus voltages of the AC check, by bus name."""
+    loading_percent: Mapping[str, Array]
+    """Branch loadings of the AC check against the continuous rating, by branch name."""
+    relaxations: tuple[Relaxation, ...]
+    certificate: Certificate | None
+    solve_s: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieSensitivity:
+    """Linear network model around the plan for one step, for control's envelope."""
+
+    step: int
+    p_mw: Mapping[str, float]
+    """Planned injections at the operating point, by resource and load id."""
+    rows: Mapping[str, Mapping[str, float]]
+    """By limited branch or bus: change of loading_percent or vm_pu per MW of each resource."""
+    value: Mapping[str, float]
+    """Value at the operating point, by the same names."""
+    limit: Mapping[str, float]
+    """Upper limit of each row."""
+    loss_mw_per_mw: Mapping[str, float] = field(default_factory=dict)
+    """Change of network losses per MW of each resource."""

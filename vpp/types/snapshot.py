@@ -1,0 +1,105 @@
+"""The process image: everything control knows in one cycle, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from vpp.types.command import DispatchOrder, Mode, Setpoint
+
+
+class Quality(StrEnum):
+    """What a value is worth."""
+
+    GOOD = "good"
+    STALE = "stale"
+    BAD = "bad"
+    SUBSTITUTED = "substituted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The last answer of one endpoint."""
+
+    values: Mapping[str, float]
+    """By point name, inside units and sign; empty when nothing was ever read."""
+    quality: Quality
+    read_at: datetime | None
+    """Plant time of the answer; None when nothing was ever read."""
+    age_s: float
+    """Plant seconds since then; inf when nothing was ever read."""
+
+
+class Severity(StrEnum):
+    """OperatorFabric's order, worst first."""
+
+    ALARM = "alarm"
+    ACTION = "action"
+    INFORMATION = "information"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """A condition that a dispatcher must know of, while it lasts."""
+
+    id: str
+    """Cause and place, e.g. `silent:CAES1`; one alarm per id."""
+    severity: Severity
+    source: str
+    text: str
+    since: datetime
+
+
+class ParkMode(StrEnum):
+    """State of the whole park."""
+
+    CONNECTED = "connected"
+    ISLANDED = "islanded"
+    RESTORING = "restoring"
+
+
+class Following(StrEnum):
+    """What control follows, best first."""
+
+    PLAN = "plan"
+    HOLD = "hold"
+    """The plan's time-to-live ended or none ever came: hold inside the envelope."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One frozen cycle of control; sent to planner, service and journal."""
+
+    cycle: int
+    at: datetime
+    """Plant time of the cycle."""
+    true_s: float
+    rate: float
+    """Plant seconds per true second."""
+    epoch: int
+    readings: Mapping[str, Reading]
+    """By id of device, load, meter and actuator."""
+    setpoints: Mapping[str, Setpoint]
+    """Last command sent to each device."""
+    modes: Mapping[str, Mode]
+    park_mode: ParkMode
+    following: Following
+    plan_id: str | None
+    plan_made_at: datetime | None
+    next_replan_at: datetime | None
+    tie_mean_mw: float
+    """Metered mean import of the running 15 minutes so far; nan before the first reading."""
+    tie_limit_mw: float
+    """Import limit in force: contract narrowed by orders."""
+    orders: tuple[DispatchOrder, ...]
+    """Accepted and not yet ended."""
+    open_blocks: Mapping[str, int]
+    """By load id, bit mask of breakers that control has opened."""
+    calls: Mapping[str, Mapping[str, float]]
+    """Interruptible loads' ledger as in `PlantState.calls`."""
+    starts: Mapping[str, Mapping[str, float]]
+    """By CAES id the starts of today: `turbine`, `compressor`."""
+    month_peak_mw: float
+    alarms: tuple[Alarm, ...]
+    missed_ticks: int
+    dropped_plans: int
