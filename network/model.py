@@ -1,0 +1,184 @@
+"""A park as a pandapower net: one sign table, one index table, one reactive rule."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import overload
+
+import pandapower as pp
+
+from vpp.devices import Electrolyzer, Pv, Wind
+from vpp.park.model import Park
+from vpp.types import Array, Resource
+
+SIGN: Mapping[str, int] = MappingProxyType({"sgen": 1, "load": -1, "storage": -1, "ext_grid": 1})
+"""Injection-positive power times this is pandapower's own sign; an ext_grid's import is positive."""
+
+TABLE: Mapping[str, str] = MappingProxyType(
+    {
+        "wind": "sgen",
+        "pv": "sgen",
+        "bess": "storage",
+        "caes": "storage",
+        "electrolyzer": "load",
+        "h2_store": "load",
+    }
+)
+"""Device kind -> pandapower table, chosen so that a person who opens the net sees what is what."""
+
+
+def elements(park: Park) -> tuple[str, ...]:
+    """Return the ids of everything that injects power: resources, then loads, in file order."""
+    return (*park.resources, *park.loads)
+
+
+def table_of(park: Park, element: str) -> str:
+    """Return the pandapower table that holds a resource or load; KeyError for an unknown id."""
+    return "load" if element in park.loads else TABLE[park.resources[element].kind]
+
+
+def index_table(net: pp.pandapowerNet) -> Mapping[str, tuple[str, int]]:
+    """Return element or branch name -> (pandapower table, index) for all named rows but buses."""
+    tables = ("sgen", "load", "storage", "ext_grid", "line", "trafo", "shunt", "switch")
+    return {str(name): (table, int(i)) for table in tables for i, name in net[table]["name"].items()}
+
+
+def to_pandapower(park: Park) -> pp.pandapowerNet:
+    """Return the park's grid with every resource and load at 0 MW.
+
+    Buses keep the ids of their table. Lines and transformers carry the park's own type data, with
+    `max_loading_percent` 100 and the short-time rating in `short_time_percent` (percent) and
+    `short_time_min` (minutes). Phase shifts are 0 and taps are of type Ratio at the table's
+    positions: without the type pandapower 3 ignores taps. Shunt banks are wholly in, statcoms at 0.
+    """
+    net = pp.create_empty_network(name=park.name, f_hz=50.0, sn_mva=100.0)
+    for bus in park.grid.buses:
+        pp.create_bus(net, bus.vn_kv, name=bus.name, index=bus.id, zone=bus.zone)
+    bus_of = {bus.name: bus.id for bus in park.grid.buses}
+    _add_branches(net, park, bus_of)
+    for shunt in park.grid.shunts:
+        pp.create_shunt(
+            net,
+            bus_of[shunt.bus],
+            name=shunt.name,
+            q_mvar=shunt.q_mvar / shunt.steps,
+            step=0 if shunt.kind == "statcom" else shunt.steps,
+            max_step=shunt.steps,
+        )
+    for ext in park.grid.ext_grids:
+        pp.create_ext_grid(
+            net,
+            bus_of[ext.bus],
+            vm_pu=ext.vm_pu,
+            name=ext.name,
+            s_sc_max_mva=ext.s_sc_max_mva,
+            s_sc_min_mva=ext.s_sc_min_mva,
+            rx_max=ext.rx_max,
+            rx_min=ext.rx_max,
+            max_p_mw=ext.p_import_max_mw,
+            min_p_mw=-ext.p_export_max_mw,
+        )
+    for element in elements(park):
+        _add_element(net, park, element, bus_of)
+    return net
+
+
+def _add_branches(net: pp.pandapowerNet, park: Park, bus_of: Mapping[str, int]) -> None:
+    line_types = {t.name: t for t in park.grid.line_types}
+    for line in park.grid.lines:
+        kind = line_types[line.std_type]
+        pp.create_line_from_parameters(
+            net,
+            bus_of[line.from_bus],
+            bus_of[line.to_bus],
+            length_km=line.length_km,
+            r_ohm_per_km=kind.r_ohm_per_km,
+            x_ohm_per_km=kind.x_ohm_per_km,
+            c_nf_per_km=kind.c_nf_per_km,
+            max_i_ka=kind.max_i_ka,
+            name=line.name,
+            max_loading_percent=100.0,
+            short_time_percent=kind.short_time_percent,
+            short_time_min=kind.short_time_min,
+        )
+    trafo_types = {t.name: t for t in park.grid.trafo_types}
+    for trafo in park.grid.trafos:
+        unit = trafo_types[trafo.std_type]
+        pp.create_transformer_from_parameters(
+            net,
+            bus_of[trafo.hv_bus],
+            bus_of[trafo.lv_bus],
+            sn_mva=unit.sn_mva,
+            vn_hv_kv=unit.vn_hv_kv,
+            vn_lv_kv=unit.vn_lv_kv,
+            vk_percent=unit.vk_percent,
+            vkr_percent=unit.vkr_percent,
+            pfe_kw=unit.pfe_kw,
+            i0_percent=unit.i0_percent,
+            shift_degree=0.0,
+            tap_side=unit.tap_side,
+            tap_neutral=0,
+            tap_min=unit.tap_min,
+            tap_max=unit.tap_max,
+            tap_step_percent=unit.tap_step_percent,
+            tap_pos=trafo.tap_pos,
+            tap_changer_type="Ratio",
+            name=trafo.name,
+            max_loading_percent=100.0,
+            short_time_percent=unit.short_time_percent,
+            short_time_min=unit.short_time_min,
+        )
+    for switch in park.grid.switches:
+        pp.create_switch(
+            net,
+            bus_of[switch.bus_a],
+            bus_of[switch.bus_b],
+            et="b",
+            closed=switch.normal_state == "closed",
+            type=switch.type,
+            name=switch.name,
+        )
+
+
+def _add_element(net: pp.pandapowerNet, park: Park, element: str, bus_of: Mapping[str, int]) -> None:
+    table = table_of(park, element)
+    item = park.resources[element] if element in park.resources else park.loads[element]
+    kind = item.kind if isinstance(item, Resource) else item.sector
+    bus = bus_of[item.bus]
+    if table == "sgen":
+        pp.create_sgen(net, bus, p_mw=0.0, q_mvar=0.0, name=element, type=kind)
+    elif table == "storage":
+        e_mwh = item.e_mwh if isinstance(item, Resource) and item.e_mwh is not None else float("nan")
+        pp.create_storage(net, bus, p_mw=0.0, max_e_mwh=e_mwh, q_mvar=0.0, name=element, type=kind)
+    else:
+        pp.create_load(net, bus, p_mw=0.0, q_mvar=0.0, name=element, type=kind)
+
+
+def inject(net: pp.pandapowerNet, p_mw: Mapping[str, float], q_mvar: Mapping[str, float]) -> None:
+    """Write injections (positive into the grid) by id into a net of `to_pandapower`, in place."""
+    index = index_table(net)
+    for values, column in ((p_mw, "p_mw"), (q_mvar, "q_mvar")):
+        for element, value in values.items():
+            table, i = index[element]
+            net[table].at[i, column] = SIGN[table] * value
+
+
+@overload
+def q_mvar(park: Park, element: str, p_mw: float) -> float: ...
+@overload
+def q_mvar(park: Park, element: str, p_mw: Array) -> Array: ...
+def q_mvar(park: Park, element: str, p_mw: float | Array) -> float | Array:
+    """Return the reactive injection that goes with an active one, both positive into the grid.
+
+    Loads draw by their lagging power factor, wind, PV and electrolysers follow `q_per_p` of their
+    parameters; batteries, CAES and hydrogen stores stay at 0 until the reactive plan sets them.
+    """
+    return p_mw * q_per_p(park, element)
+
+
+def q_per_p(park: Park, element: str) -> float:
+    """Return dQ/dP of an element (Mvar per MW, injection signs); KeyError for an unknown id."""
+    load = park.loads.get(element)
+    if load is not None:
+        return float((1 - load.pf**2) ** 0.5 / load.pf)
+    device = park.devices[element]
+    return device.params.q_per_p if isinstance(device, Wind | Pv | Electrolyzer) else 0.0
