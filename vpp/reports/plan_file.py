@@ -1,0 +1,137 @@
+"""A plan as a file: JSON that comes back unchanged, and CSV for a spreadsheet."""
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from vpp.errors import Fault, InvalidInput
+from vpp.types import Array, Plan
+
+FORMAT = "yuanwang.plan"
+VERSION = 1
+
+_UNITS = (
+    ("cny_per_mwh", "CNY/MWh"),
+    ("kg_per_h", "kg/h"),
+    ("mwh", "MWh"),
+    ("mw", "MW"),
+    ("mvar", "Mvar"),
+    ("kg", "kg"),
+    ("pu", "pu"),
+    ("percent", "%"),
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def plan_to_json(plan: Plan) -> bytes:
+    """Return the plan as a JSON document of format `yuanwang.plan`, version 1.
+
+    Numbers are written so that they read back bit for bit. `gap` may be nan and becomes null;
+    any other non-finite number raises ValueError, because no released plan holds one.
+    """
+    body = msgspec.to_builtins(plan, enc_hook=_array_to_list)
+    if math.isnan(plan.gap):
+        body["gap"] = None
+    bad = next(_non_finite(body, "plan"), None)
+    if bad is not None:
+        raise ValueError(f"{bad} is not a finite number")
+    return msgspec.json.encode({"format": FORMAT, "version": VERSION, "plan": body})
+
+
+def plan_from_json(data: bytes, *, file: str) -> Plan:
+    """Read what `plan_to_json` wrote; `file` names the source in the InvalidInput it raises."""
+    try:
+        document = msgspec.json.decode(data, type=dict[str, Any])
+        if (document.get("format"), document.get("version")) != (FORMAT, VERSION):
+            raise msgspec.ValidationError(f"format {document.get('format')!r} {document.get('version')!r}")
+        body = dict(document["plan"])
+        if body.get("gap", 0.0) is None:
+            body["gap"] = math.nan
+        return msgspec.convert(body, Plan, dec_hook=_list_to_array)
+    except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
+        fault = Fault(file=file, wrong=str(error), expected=f"a plan file {FORMAT} version {VERSION}")
+        raise InvalidInput((fault,)) from error
+
+
+def plan_to_csv(plan: Plan, zone: str) -> str:
+    """Return one row per step: local and UTC start, then `NAME.series [unit]` columns.
+
+    `zone` is the plant's IANA zone. Text that a spreadsheet would run as a formula is disarmed
+    with a leading apostrophe (OWASP, "CSV Injection").
+    """
+    columns = dict(_columns(plan))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["start_local", "start_utc", *map(safe_cell, columns)])
+    for step, start in enumerate(step_starts(plan)):
+        local = start.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes")
+        cells = [_cell(values[step]) for values in columns.values()]
+        writer.writerow([local, start.astimezone(UTC).isoformat(timespec="minutes"), *cells])
+    return out.getvalue()
+
+
+def step_starts(plan: Plan) -> tuple[datetime, ...]:
+    """Return the start of every step, UTC."""
+    return tuple(plan.start + timedelta(minutes=plan.step_min * i) for i in range(plan.steps))
+
+
+def safe_cell(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula."""
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def unit_of(series: str) -> str:
+    """Return the unit that the name of a series ends in; `1` for counts and codes."""
+    return next((unit for suffix, unit in _UNITS if series.endswith(suffix)), "1")
+
+
+def _columns(plan: Plan) -> Iterator[tuple[str, Array | tuple[str, ...]]]:
+    for name, group in plan.series.items():
+        for series, values in group.items():
+            yield f"{name}.{series} [{unit_of(series)}]", values
+    for name, causes in plan.curtailment_cause.items():
+        yield f"{name}.curtailment_cause", causes
+    for bus, values in plan.vm_pu.items():
+        yield f"bus {bus}.vm_pu [pu]", values
+    for branch, values in plan.loading_percent.items():
+        yield f"branch {branch}.loading_percent [%]", values
+
+
+def _cell(value: Any) -> str:
+    return safe_cell(value) if isinstance(value, str) else f"{value:.9g}"
+
+
+def _array_to_list(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.floating):
+        return float(value)
+    raise NotImplementedError(f"a plan does not hold {type(value).__name__}")
+
+
+def _list_to_array(kind: Any, value: Any) -> Any:
+    if kind is not Array:
+        raise NotImplementedError(f"a plan does not hold {kind}")
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise ValueError("a series must be a flat list of finite numbers")
+    return array
+
+
+def _non_finite(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _non_finite(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _non_finite(item, f"{path}[{i}]")

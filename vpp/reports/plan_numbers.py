@@ -1,0 +1,65 @@
+"""Sums and extremes of a plan, as the report's plots and tiles show them."""
+
+import numpy as np
+
+from vpp.park.model import Park
+from vpp.types import Array, Plan
+
+_WORD = {"wind": "wind", "pv": "PV", "bess": "battery", "caes": "CAES"}
+
+
+def supply_mw(park: Park, plan: Plan) -> dict[str, Array]:
+    """Return by source the MW it feeds in, shape (steps,), >= 0; sums to all use."""
+    supply: dict[str, Array] = {}
+    for name, resource in park.resources.items():
+        fed = np.maximum(plan.series[name]["p_mw"], 0.0)
+        if fed.any():
+            word = _WORD.get(resource.kind, resource.kind)
+            supply[word] = supply.get(word, np.zeros(plan.steps)) + fed
+    supply["import"] = plan.series["tie"]["import_mw"]
+    return supply
+
+
+def loads_mw(park: Park, plan: Plan) -> Array:
+    """Return demand after interruption, MW, shape (steps,)."""
+    total = np.zeros(plan.steps)
+    for name in park.loads:
+        total += plan.series[name]["load_mw"] - plan.series[name].get("shed_mw", 0.0)
+    return total
+
+
+def energy_mwh(plan: Plan, p_mw: Array) -> float:
+    """Return the energy of a series of interval means, MWh."""
+    return float(p_mw.sum()) * plan.step_min / 60
+
+
+def content_percent(park: Park, plan: Plan, name: str) -> Array | None:
+    """Return the content of a store at start and step ends, percent, shape (steps + 1,)."""
+    resource, device = park.resources[name], park.devices[name]
+    match resource.kind:
+        case "bess" | "caes":
+            key, full = "e_mwh", resource.e_mwh
+        case "h2_store":
+            key, full = "h2_kg", getattr(device.params, "usable_kg", None)
+        case _:
+            return None
+    if not full or key not in plan.series[name]:
+        return None
+    first = plan.initial.resources.get(name, {}).get(key, plan.series[name][key][0])
+    return np.concatenate([[first], plan.series[name][key]]) / full * 100
+
+
+def curtailed_by_cause(plan: Plan) -> dict[str, Array]:
+    """Return by cause the curtailed MW, shape (steps,); resources with the same cause add up."""
+    found: dict[str, Array] = {}
+    for name, causes in plan.curtailment_cause.items():
+        curtailed = plan.series[name]["curtailed_mw"]
+        for cause in sorted(set(causes) - {""}):
+            share = np.where(np.array(causes) == cause, curtailed, 0.0)
+            found[cause] = found.get(cause, np.zeros(plan.steps)) + share
+    return found
+
+
+def worst_branches(plan: Plan, count: int) -> list[str]:
+    """Return the names of the branches with the highest loading, worst first."""
+    return sorted(plan.loading_percent, key=lambda n: -float(plan.loading_percent[n].max()))[:count]

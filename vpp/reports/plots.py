@@ -1,0 +1,191 @@
+"""Plots of a plan as inline SVG; colours are CSS variables, so one file serves day and night.
+
+Every function returns an SVG element as text. Steps are drawn as steps, time is plant time.
+"""
+
+import io
+import re
+from zoneinfo import ZoneInfo
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from vpp.park.model import Park
+from vpp.reports.plan_file import step_starts
+from vpp.reports.plan_numbers import content_percent, curtailed_by_cause, loads_mw, supply_mw, worst_branches
+from vpp.types import Array, Plan
+
+# Placeholders that matplotlib writes into the SVG and `_svg` turns into CSS variables.
+INK, MUTED, GRID, LIMIT = "#010101", "#010102", "#010103", "#010104"
+WIND, PV, BESS, CAES, IMPORT, OTHER = "#010201", "#010202", "#010203", "#010204", "#010205", "#010206"
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    LIMIT: "--limit",
+    WIND: "--wind",
+    PV: "--pv",
+    BESS: "--bess",
+    CAES: "--caes",
+    IMPORT: "--tie",
+    OTHER: "--other",
+}
+_SOURCE = {"wind": WIND, "PV": PV, "battery": BESS, "CAES": CAES, "import": IMPORT}
+
+
+def balance(park: Park, plan: Plan) -> str:
+    """Plot what feeds the park, stacked by source, under the line of all use, in MW."""
+    figure, axes = _figure(3.4, "MW")
+    below = np.zeros(plan.steps)
+    for source, p_mw in supply_mw(park, plan).items():
+        _fill(axes, plan, (below, below + p_mw), _SOURCE.get(source, OTHER), source)
+        below = below + p_mw
+    _stairs(axes, plan, below, INK, "all use, charging and losses", width=1.5)
+    _stairs(axes, plan, loads_mw(park, plan), INK, "loads", width=1.0, dash="--")
+    return _finish(figure, axes, park, plan, "balance")
+
+
+def storage(park: Park, plan: Plan) -> str:
+    """Plot the content of batteries, air and hydrogen stores at step ends, percent of capacity."""
+    figure, axes = _figure(2.6, "% of capacity")
+    styles = {"bess": (BESS, "-"), "caes": (CAES, "-"), "h2_store": (INK, "--")}
+    for name, resource in park.resources.items():
+        content = content_percent(park, plan, name)
+        if content is not None:
+            colour, dash = styles[resource.kind]
+            axes.plot(_hours(plan), content, color=colour, ls=dash, lw=1.8, label=name)
+    axes.set_ylim(0, 100)
+    return _finish(figure, axes, park, plan, "storage")
+
+
+def tie(park: Park, plan: Plan) -> str:
+    """Plot the tie's exchange against its limit (MW, import up) and the price (CNY/MWh)."""
+    figure, axes = _figure(2.8, "MW")
+    series = plan.series["tie"]
+    net = series["import_mw"] - series["export_mw"]
+    _fill(axes, plan, (np.zeros(plan.steps), net), IMPORT, "import (down: export)")
+    _stairs(axes, plan, series["import_max_mw"], LIMIT, "import limit", width=1.4, dash="--")
+    price = axes.twinx()
+    _stairs(price, plan, series["price_cny_per_mwh"], MUTED, "price, right", width=1.0)
+    price.set_ylim(0, None)
+    price.set_ylabel("CNY/MWh", color=INK)
+    _tidy(price)
+    price.grid(visible=False)
+    return _finish(figure, axes, park, plan, "tie")
+
+
+def voltages(park: Park, plan: Plan) -> str:
+    """Plot the envelope of all bus voltages of the AC check and the band of every level, pu."""
+    figure, axes = _figure(2.4, "pu")
+    vm = np.array(list(plan.vm_pu.values()))
+    _fill(axes, plan, (vm.min(axis=0), vm.max(axis=0)), IMPORT, "lowest to highest bus")
+    _stairs(axes, plan, np.median(vm, axis=0), INK, "median bus", width=1.2)
+    for limit in sorted({v for band in park.voltage_bands for v in (band.vm_min_pu, band.vm_max_pu)}):
+        axes.axhline(limit, color=LIMIT, ls="--", lw=1.1)
+    return _finish(figure, axes, park, plan, "voltages")
+
+
+def loadings(park: Park, plan: Plan) -> str:
+    """Plot the five branches that come closest to their continuous rating, percent."""
+    figure, axes = _figure(2.6, "% of rating")
+    worst = worst_branches(plan, 5)
+    for name, colour in zip(worst, (INK, WIND, CAES, PV, MUTED), strict=False):
+        _stairs(axes, plan, plan.loading_percent[name], colour, name, width=1.6)
+    axes.axhline(100, color=LIMIT, ls="--", lw=1.4)
+    axes.set_ylim(0, max(110, *(float(plan.loading_percent[n].max()) * 1.05 for n in worst)))
+    return _finish(figure, axes, park, plan, "loadings")
+
+
+def curtailment(park: Park, plan: Plan) -> str:
+    """Plot curtailed power of wind and PV, stacked by cause, MW."""
+    figure, axes = _figure(2.2, "MW")
+    below = np.zeros(plan.steps)
+    for (cause, p_mw), colour in zip(
+        curtailed_by_cause(plan).items(), (IMPORT, WIND, PV, CAES, BESS, OTHER) * 9, strict=False
+    ):
+        _fill(axes, plan, (below, below + p_mw), colour, cause)
+        below = below + p_mw
+    axes.set_ylim(0, max(1.0, float(below.max()) * 1.15))
+    return _finish(figure, axes, park, plan, "curtailment")
+
+
+def _figure(height_in: float, unit: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(10.5, height_in), layout="constrained")
+    FigureCanvasSVG(figure)
+    figure.patch.set_visible(False)
+    axes = figure.add_subplot()
+    axes.set_ylabel(unit, color=INK)
+    _tidy(axes)
+    return figure, axes
+
+
+def _tidy(axes: Axes) -> None:
+    axes.patch.set_visible(False)
+    axes.grid(axis="y", color=GRID, lw=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, length=3)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(MUTED)
+
+
+def _fill(axes: Axes, plan: Plan, band: tuple[Array, Array], colour: str, label: str) -> None:
+    low, high = (_closed(y) for y in band)
+    axes.fill_between(_hours(plan), low, high, step="post", color=colour, lw=0, label=label)
+
+
+def _stairs(
+    axes: Axes, plan: Plan, y: Array, colour: str, label: str, *, width: float, dash: str = "-"
+) -> None:
+    axes.step(_hours(plan), _closed(y), where="post", color=colour, lw=width, ls=dash, label=label)
+
+
+def _hours(plan: Plan) -> Array:
+    """Return the edges of all steps, hours after the start, shape (steps + 1,)."""
+    return np.arange(plan.steps + 1) * plan.step_min / 60
+
+
+def _closed(y: Array) -> Array:
+    return np.append(y, y[-1])
+
+
+def _label_hours(axes: Axes, park: Park, plan: Plan) -> None:
+    """Write plant time below the axis: at most 13 labels, at full hours where the window allows."""
+    every = next(n for n in (1, 2, 4, 8, 12, 16, 24, 48, 96, 192) if plan.steps / n <= 13)
+    starts = step_starts(plan)[::every]
+    zone = ZoneInfo(park.site.zone)
+    axes.set_xticks(_hours(plan)[:-1:every], [t.astimezone(zone).strftime("%H:%M") for t in starts])
+    axes.set_xlim(0, float(_hours(plan)[-1]))
+
+
+def _finish(figure: Figure, axes: Axes, park: Park, plan: Plan, name: str) -> str:
+    _label_hours(axes, park, plan)
+    legends = [part.get_legend_handles_labels() for part in figure.axes]
+    figure.legend(
+        [handle for handles, _ in legends for handle in handles],
+        [label for _, labels in legends for label in labels],
+        loc="outside upper left",
+        ncols=7,
+        frameon=False,
+        labelcolor=INK,
+        handlelength=1.4,
+    )
+    return _svg(figure, name)
+
+
+def _svg(figure: Figure, name: str) -> str:
+    """Return the figure as an `<svg>` element whose ids are its own and whose colours are variables."""
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "yuanwang"}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", text)
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f'role="img" aria-label="{name}"', text, count=1)
