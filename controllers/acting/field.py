@@ -1,0 +1,26 @@
+"""What control needs of the field, whatever carries it: Modbus/TCP, or memory."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from vpp.types import Ack, Reading, Setpoint
+
+
+class Field(Protocol):
+    """The plant as control sees it; outcomes are values, nothing here raises for a dead device."""
+
+    async def read(self) -> Mapping[str, Reading]:
+        """Return the freshest reading of every endpoint (devices, loads, meters) without waiting."""
+
+    async def write(self, setpoints: Sequence[Setpoint]) -> Mapping[str, Ack]:
+        """Write each setpoint in one request per sync group and read it back; by device.
+
+        All devices at once; a slow one delays nobody. ACKNOWLEDGED means that the read-back is equal.
+        """
+
+    async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
+        """Set the breakers of each load to its mask (bit k set: block k+1 open), all in parallel.
+
+        The mask is the whole state, so a repeat has no second effect and 0 closes everything.
+        With `drill` the test outputs are written instead; nothing moves.
+        """

@@ -1,0 +1,131 @@
+"""One snapshot a second, packed: names once per segment, then numbers.
+
+Numbers are float32, which holds what a register holds; counters are float64.
+"""
+
+import math
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from vpp.journal.segments import Journal, Record, read
+from vpp.types import Quality, Snapshot
+
+QUALITIES = tuple(Quality)
+SETPOINT_COLUMNS = ("p_mw", "h2_kg_per_h", "sequence")
+_COUNTERS = ("energy_", "starts_", "delivered_", "heartbeat")
+
+Layout = tuple[tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...]]
+"""((endpoint, points), ...) and the devices that have a setpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedSnapshot:
+    """A cycle as the journal keeps it."""
+
+    at: datetime
+    rate: float
+    cycle: int
+    epoch: int
+    plan_id: str | None
+    following: str
+    tie_mean_mw: float
+    tie_limit_mw: float
+    month_peak_mw: float
+    missed_ticks: int
+    dropped_plans: int
+    values: Mapping[str, Mapping[str, float]]
+    """By endpoint and point; a point that was not read is left out."""
+    quality: Mapping[str, Quality]
+    setpoints: Mapping[str, Mapping[str, float]]
+    """By device `p_mw`, `h2_kg_per_h`, `sequence` of the last command."""
+
+
+def _layout(snapshot: Snapshot) -> Layout:
+    readings = tuple((name, tuple(reading.values)) for name, reading in snapshot.readings.items())
+    return readings, tuple(snapshot.setpoints)
+
+
+@cache
+def _struct(layout: Layout) -> struct.Struct:
+    codes = ["<"]
+    for _, points in layout[0]:
+        codes += ["B", *("d" if p.startswith(_COUNTERS) else "f" for p in points)]
+    return struct.Struct("".join(codes) + "ffd" * len(layout[1]))
+
+
+class SnapshotLog:
+    """Packs snapshots into a journal; writes the layout again when it or the segment changes."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._layout: Layout | None = None
+        self._segment = -1
+
+    def append(self, snapshot: Snapshot) -> None:
+        """Append one cycle."""
+        layout = _layout(snapshot)
+        if layout != self._layout or self._journal.segment != self._segment:
+            self._layout, self._segment = layout, self._journal.segment
+            self._journal.append("layout", layout)
+        numbers: list[float] = []
+        for reading in snapshot.readings.values():
+            numbers.append(QUALITIES.index(reading.quality))
+            numbers += reading.values.values()
+        for setpoint in snapshot.setpoints.values():
+            numbers += (setpoint.p_mw, setpoint.h2_kg_per_h, setpoint.sequence)
+        head = (
+            snapshot.cycle,
+            snapshot.epoch,
+            snapshot.plan_id,
+            snapshot.following,
+            snapshot.tie_mean_mw,
+            snapshot.tie_limit_mw,
+            snapshot.month_peak_mw,
+            snapshot.missed_ticks,
+            snapshot.dropped_plans,
+        )
+        self._journal.append("snapshot", (head, _struct(layout).pack(*numbers)))
+
+
+def snapshots(folder: Path) -> Iterator[LoggedSnapshot]:
+    """Yield every logged cycle of a journal in order."""
+    layout: Layout | None = None
+    for record in read(folder):
+        if record.kind == "layout":
+            readings, devices = record.value
+            layout = tuple((name, tuple(points)) for name, points in readings), tuple(devices)
+        elif record.kind == "snapshot" and layout is not None:
+            yield _unpack(record, layout)
+
+
+def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
+    head, packed = record.value
+    numbers = iter(_struct(layout).unpack(packed))
+    values: dict[str, dict[str, float]] = {}
+    quality: dict[str, Quality] = {}
+    for name, points in layout[0]:
+        quality[name] = QUALITIES[int(next(numbers))]
+        row = {point: next(numbers) for point in points}
+        values[name] = {point: x for point, x in row.items() if math.isfinite(x)}
+    setpoints = {d: {c: next(numbers) for c in SETPOINT_COLUMNS} for d in layout[1]}
+    cycle, epoch, plan_id, following, mean, limit, peak, missed, dropped = head
+    return LoggedSnapshot(
+        at=record.at,
+        rate=record.rate,
+        cycle=cycle,
+        epoch=epoch,
+        plan_id=plan_id,
+        following=following,
+        tie_mean_mw=mean,
+        tie_limit_mw=limit,
+        month_peak_mw=peak,
+        missed_ticks=missed,
+        dropped_plans=dropped,
+        values=values,
+        quality=quality,
+        setpoints=setpoints,
+    )

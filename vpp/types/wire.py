@@ -1,0 +1,83 @@
+"""Frozen values as bytes: MessagePack with arrays, strict on the way in.
+
+Only canonical bytes are accepted: what we would write ourselves. That refuses unknown fields,
+missing fields, numbers of another type and doubled keys with one comparison.
+"""
+
+import math
+from collections.abc import Hashable, Iterable
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+T = TypeVar("T")
+
+MAY_BE_NON_FINITE = frozenset({"gap", "age_s", "tie_mean_mw", "metered_ms"})
+"""Fields whose docstring gives nan or inf a meaning; everywhere else they are refused."""
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return (list(value.shape), np.ascontiguousarray(value, dtype="<f8").tobytes())
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if hasattr(value, "items"):
+        return dict(value.items())
+    raise TypeError(f"{type(value).__name__} does not cross a process border")
+
+
+def _to_array(kind: Any, plain: Any) -> Any:
+    if kind is not np.ndarray and getattr(kind, "__origin__", None) is not np.ndarray:
+        raise TypeError(f"no rule to build a {kind}")
+    shape, raw = plain
+    array = np.frombuffer(raw, dtype="<f8").reshape(shape).astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("an array holds a number that is not finite")
+    return array
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_to_plain)
+
+
+@cache
+def _decoder(kind: Hashable) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind, dec_hook=_to_array)
+
+
+def encode(value: Any) -> bytes:
+    """Return the canonical bytes of a value of `vpp.types`; arrays as little-endian float64."""
+    return _ENCODER.encode(value)
+
+
+def decode(payload: bytes, kind: type[T]) -> T:
+    """Return the value of type `kind`; ValueError in words for anything that is not canonical."""
+    try:
+        value: T = _decoder(kind).decode(payload)
+        canonical = encode(value) == payload
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as wrong:
+        raise ValueError(f"not a {kind.__name__}: {wrong}") from wrong
+    if not canonical:
+        raise ValueError(f"not a {kind.__name__} in canonical form: unknown, missing or retyped fields")
+    field = _non_finite(msgspec.msgpack.decode(payload), "")
+    if field is not None:
+        raise ValueError(f"not a {kind.__name__}: {field} is not a finite number")
+    return value
+
+
+def plain(payload: bytes) -> Any:
+    """Return the bytes of `encode` as dicts, lists and scalars, for readers that know no type."""
+    return msgspec.msgpack.decode(payload)
+
+
+def _non_finite(value: Any, name: str) -> str | None:
+    """Return the name of the first field whose number must be finite and is not."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) or name in MAY_BE_NON_FINITE else name
+    parts: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        parts = ((name, part) for part in value)
+    return next((bad for key, part in parts if (bad := _non_finite(part, str(key))) is not None), None)
