@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vpp.park.model import Park
-from vpp.reports import plots
 from vpp.reports.plan_file import plan_to_csv, plan_to_json, step_starts
 from vpp.reports.plan_numbers import curtailed_by_cause, energy_mwh, worst_branches
 from vpp.types import Plan, PlanLabel
@@ -25,8 +25,7 @@ LABEL_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanPaths:
+class PlanPaths(NamedTuple):
     """Where `write_plan` put its files."""
 
     json: Path
@@ -122,6 +121,8 @@ def _tiles(plan: Plan) -> Iterator[Tile]:
 
 def _figures(park: Park, plan: Plan) -> Iterator[tuple[str, str, Markup | str]]:
     """Yield (English title, Chinese title, SVG or the words why there is none)."""
+    from vpp.reports import plots
+
     yield "Balance by source", "源网荷储平衡", _drawn(plots.balance(park, plan))
     yield "Storage", "储能", _drawn(plots.storage(park, plan))
     yield "Tie against limit and price", "联络线", _drawn(plots.tie(park, plan))

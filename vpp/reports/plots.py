@@ -83,8 +83,9 @@ def voltages(park: Park, plan: Plan) -> str:
     vm = np.array(list(plan.vm_pu.values()))
     _fill(axes, plan, (vm.min(axis=0), vm.max(axis=0)), IMPORT, "lowest to highest bus")
     _stairs(axes, plan, np.median(vm, axis=0), INK, "median bus", width=1.2)
-    for limit in sorted({v for band in park.voltage_bands for v in (band.vm_min_pu, band.vm_max_pu)}):
-        axes.axhline(limit, color=LIMIT, ls="--", lw=1.1)
+    limits = sorted({v for band in park.voltage_bands for v in (band.vm_min_pu, band.vm_max_pu)})
+    for i, limit in enumerate(limits):
+        axes.axhline(limit, color=LIMIT, ls="--", lw=1.1, label=None if i else "bands")
     return _finish(figure, axes, park, plan, "voltages")
 
 
