@@ -54,7 +54,7 @@ class Point:
     """Name inside, with unit: `p_mw`, `setpoint_mw`, `soc`."""
     table: Literal["coil", "discrete", "holding", "input"]
     address: Annotated[int, Ge(0), Le(65535)]
-    type: Literal["bool", "int16", "uint16", "int32", "uint32", "float32"]
+    type: Literal["bool", "int16", "uint16", "int32", "uint32", "uint64", "float32"]
     word_order: Literal["big", "little"]
     scale: float
     """Inside value = sign * register * scale * 10 ** register(scale_point)."""

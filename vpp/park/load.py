@@ -1,0 +1,90 @@
+"""A park folder becomes a `Park`, or every fault of it is told at once."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import vpp
+from vpp.errors import Fault, InvalidInput
+from vpp.park.folder import Folder, read_folder
+from vpp.park.model import Park
+from vpp.park.settings import Settings
+from vpp.park.tables import NAME_PATTERN, Row
+from vpp.types import Grid
+
+T = TypeVar("T")
+
+SHIPPED = Path(vpp.__file__).parent / "parks"
+"""Folder of the parks inside the package."""
+
+
+def load_park(path: Path | str) -> Park:
+    """Return the park in the folder `path`, or the shipped park of that name (`small10`).
+
+    Raises:
+        InvalidInput: every fault of the folder, with file, row and field.
+
+    """
+    root = _root(path)
+    faults: list[Fault] = []
+    if not root.is_dir():
+        raise InvalidInput((Fault(file=str(path), wrong="no such folder", expected=_expected_folder()),))
+    folder = read_folder(root, faults)
+    if faults or folder.settings is None:
+        raise InvalidInput(tuple(dict.fromkeys(faults)))
+    return _park(root, folder, folder.settings)
+
+
+def shipped_parks() -> tuple[str, ...]:
+    """Return the names of the parks inside the package."""
+    return tuple(sorted(p.name for p in SHIPPED.iterdir() if (p / "park.toml").is_file()))
+
+
+def _root(path: Path | str) -> Path:
+    folder = Path(path)
+    if not folder.is_dir() and NAME_PATTERN.fullmatch(str(path)) and (SHIPPED / str(path)).is_dir():
+        return SHIPPED / str(path)
+    return folder.absolute()
+
+
+def _expected_folder() -> str:
+    return "a park folder, or the name of a shipped park: " + ", ".join(shipped_parks())
+
+
+def _park(root: Path, folder: Folder, settings: Settings) -> Park:
+    return Park(
+        name=settings.name,
+        folder=str(root),
+        site=settings.site,
+        horizon=settings.horizon,
+        grid=_grid(folder),
+        resources={row.value.id: row.value for row in folder.resources},
+        devices=folder.devices,
+        loads={row.value.id: row.value for row in folder.loads},
+        meters={row.value.id: row.value for row in folder.meters},
+        actuators={row.value.id: row.value for row in folder.actuators},
+        contracts=settings.contracts,
+        tariff=settings.tariff,
+        voltage_bands=settings.voltage_bands,
+        register_maps={name: _values(rows) for name, rows in folder.register_maps.items()},
+        generated=settings.generated,
+        csv_profiles={},
+        warnings=(),
+    )
+
+
+def _grid(folder: Folder) -> Grid:
+    return Grid(
+        buses=_values(folder.buses),
+        lines=_values(folder.lines),
+        line_types=_values(folder.line_types),
+        trafos=_values(folder.trafos),
+        trafo_types=_values(folder.trafo_types),
+        shunts=_values(folder.shunts),
+        switches=_values(folder.switches),
+        ext_grids=_values(folder.ext_grids),
+    )
+
+
+def _values(rows: Iterable[Row[T]]) -> tuple[T, ...]:
+    return tuple(row.value for row in rows)
