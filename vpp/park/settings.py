@@ -1,5 +1,6 @@
 """`park.toml`: site, horizon, contracts, tariff, voltage bands, profiles."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar

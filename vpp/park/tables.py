@@ -222,7 +222,7 @@ def _wrong(error: Any) -> str:
     return "empty" if error["input"] == "" else quoted(error["input"])
 
 
-def _expected(error: Any, model: type) -> str:
+def _expected(error: Any, model: Any) -> str:
     ctx = error.get("ctx", {})
     match error["type"]:
         case "unexpected_keyword_argument":
@@ -244,7 +244,7 @@ def _expected(error: Any, model: type) -> str:
     return str(error["msg"]).removeprefix("Input should be ")
 
 
-def _bounds(model: type, error: Any) -> str:
+def _bounds(model: Any, error: Any) -> str:
     """Return the bounds of the field in words, where they are plain."""
     field = _columns(model).get(str(error["loc"][-1]))
     words = []
