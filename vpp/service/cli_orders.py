@@ -1,0 +1,99 @@
+"""`vpp shed`, `restore`, `order`, `status`: straight to control's socket, with or without the service."""
+
+from typing import Annotated
+
+import typer
+
+from vpp.service.cli_options import JsonOption, StateOption, parsed
+from vpp.service.exits import ExitCode, of_reply, of_shed
+from vpp.service.terminal import say, to_json
+from vpp.service.times import parse_span
+
+MegawattOption = Annotated[float, typer.Option("--mw", min=0.001, max=1e5, help="Megawatts to cut.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (shed, restore, order, status):
+        app.command()(command)
+
+
+def shed(
+    mw: MegawattOption,
+    drill: Annotated[bool, typer.Option("--drill", help="Test outputs only: nothing opens.")] = False,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut interruptible load now, proven by meter.
+
+    Exit 5 where the metered cut falls short of the order.
+    """
+    from vpp.service import orders
+    from vpp.service.runs import find_running
+
+    report = orders.shed(find_running(state), mw, drill=drill)
+    say(to_json(report) if as_json else "\n".join(orders.shed_lines(report)))
+    raise typer.Exit(of_shed(report))
+
+
+def restore(
+    load: Annotated[
+        list[str] | None, typer.Option("--load", metavar="ID", help="Only these; default: all.")
+    ] = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Close in stages what a shed opened."""
+    from vpp.service import orders
+    from vpp.service.runs import find_running
+
+    folder = find_running(state)
+    message = orders.restore_order(orders.clock_of(folder), tuple(load or ()))
+    _finish(orders.send(folder, message), as_json=as_json)
+
+
+def order(
+    span: Annotated[str, typer.Option("--for", metavar="SPAN", help="Plant time it holds, e.g. 30m.")],
+    import_max: Annotated[float | None, typer.Option("--import-max", min=0.0, max=1e5, help="MW.")] = None,
+    export_max: Annotated[float | None, typer.Option("--export-max", min=0.0, max=1e5, help="MW.")] = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Narrow the tie's limits from now on."""
+    if import_max is None and export_max is None:
+        raise typer.BadParameter("give --import-max or --export-max")
+    length = parsed(parse_span, span)
+    from vpp.service import orders
+    from vpp.service.runs import find_running
+
+    folder = find_running(state)
+    message = orders.dispatch_order(
+        orders.clock_of(folder), import_max_mw=import_max, export_max_mw=export_max, span=length
+    )
+    _finish(orders.send(folder, message), as_json=as_json)
+
+
+def _finish(answer: object, *, as_json: bool) -> None:
+    """Say control's answer and end with its exit code."""
+    from vpp.types import Reply
+
+    reply = answer if isinstance(answer, Reply) else Reply(id="", accepted=False, reason=f"answered {answer}")
+    word = "accepted" if reply.accepted else f"refused: {reply.reason}"
+    say(to_json(reply) if as_json else f"{reply.id}: {word}")
+    raise typer.Exit(of_reply(reply))
+
+
+def status(state: StateOption = None, as_json: JsonOption = False) -> None:
+    """Show control's newest snapshot."""
+    from vpp.park import load_park
+    from vpp.service import orders
+    from vpp.service.runs import find_running
+    from vpp.service.table import plain_lines
+
+    folder = find_running(state)
+    snapshot = orders.status(folder)
+    if as_json:
+        say(to_json(snapshot))
+    else:
+        say("\n".join(plain_lines(load_park(folder.read_settings().park), snapshot)))
+    raise typer.Exit(ExitCode.OK)

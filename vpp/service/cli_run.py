@@ -1,0 +1,106 @@
+"""`vpp run` and `vpp hil serve`: processes that live until their time is up."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vpp.service.cli_options import (
+    JsonOption,
+    OwnOption,
+    ParkArgument,
+    PortOption,
+    SeedOption,
+    SpeedOption,
+    StartOption,
+    StateOption,
+    parsed,
+)
+from vpp.service.exits import ExitCode
+from vpp.service.terminal import say, to_json
+from vpp.service.times import parse_span
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("run")(run)
+    hil = typer.Typer(help="Simulated plant.", no_args_is_help=True, rich_markup_mode=None)
+    hil.callback()(_hil)
+    hil.command("serve")(serve)
+    app.add_typer(hil, name="hil")
+
+
+def _hil() -> None:
+    """Serve the simulated plant over Modbus/TCP."""
+
+
+def run(
+    park: ParkArgument,
+    *,
+    hil: Annotated[bool, typer.Option("--hil", help="Simulate every device of the park.")] = False,
+    speed: SpeedOption = 1.0,
+    length: Annotated[
+        str | None,
+        typer.Option("--for", metavar="SPAN", help="Plant time to run, e.g. 6h; default: until Ctrl-C."),
+    ] = None,
+    start: StartOption = None,
+    state: StateOption = None,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", metavar="FILE", help="Scripted day; sets rates and start.")
+    ] = None,
+    seed: SeedOption = 1,
+    port_base: PortOption = None,
+    web_port: Annotated[int, typer.Option("--web-port", min=1, max=65535, help="Port of the page.")] = 8000,
+    own_process: OwnOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a park, real or simulated.
+
+    Runs until Ctrl-C (exit 0), or for a span; exit 130 when ended before the span was over.
+    """
+    from vpp.service.launch import Wishes, launch, outcome, request_for
+
+    wishes = Wishes(
+        park=park,
+        hil=hil,
+        speed=speed,
+        length=None if length is None else parsed(parse_span, length),
+        start=start,
+        state=state,
+        scenario=scenario,
+        seed=seed,
+        port_base=port_base,
+        web_port=web_port,
+        own_process=tuple(own_process or ()),
+    )
+    live = launch(request_for(wishes), quiet=as_json)
+    if as_json:
+        say(to_json(outcome(live)))
+    raise typer.Exit(ExitCode.INTERRUPTED if live.interrupted and length is not None else ExitCode.OK)
+
+
+def serve(
+    park: ParkArgument,
+    *,
+    speed: SpeedOption = 1.0,
+    start: StartOption = None,
+    state: StateOption = None,
+    seed: SeedOption = 1,
+    port_base: PortOption = None,
+    own_process: OwnOption = None,
+) -> None:
+    """Serve a park's simulated devices until Ctrl-C."""
+    from vpp.service.launch import Wishes, become_plant
+
+    become_plant(
+        Wishes(
+            park=park,
+            hil=True,
+            speed=speed,
+            start=start,
+            state=state,
+            seed=seed,
+            port_base=port_base,
+            own_process=tuple(own_process or ()),
+        )
+    )

@@ -1,0 +1,160 @@
+"""From what a user wishes to a run: settings, schedule, refusals in words, and the run itself."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NoReturn
+from zoneinfo import ZoneInfo
+
+from vpp.clock import Schedule, monotonic_s, wall_now
+from vpp.errors import Fault, InvalidInput
+from vpp.park import Park, load_park, with_port_base
+from vpp.service import ready
+from vpp.service.runs import ROOT, state_for
+from vpp.service.supervise import PLANT, WEB, Live, RunRequest, Watcher, addresses, children_of, supervise
+from vpp.service.times import parse_stamp
+from vpp.state_dir import RunSettings
+
+LEAD_S = 8.0
+"""True seconds from the launch of a simulated run to its plant start: the time that the processes
+need until the first plan is followed (measured on two cores: 5 to 7 s)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What stood on the command line."""
+
+    park: str
+    hil: bool
+    speed: float = 1.0
+    length: timedelta | None = None
+    """Plant time."""
+    start: str | None = None
+    """ISO stamp, plant zone."""
+    state: Path | None = None
+    scenario: Path | None = None
+    seed: int = 1
+    port_base: int | None = None
+    web_port: int = 8000
+    own_process: tuple[str, ...] = ()
+
+
+def request_for(wishes: Wishes) -> RunRequest:
+    """Return the run that was wished for.
+
+    Raises InvalidInput for a faulty park or scenario, and for a speed, start or scenario without a
+    simulated plant.
+    """
+    park = load_park(wishes.park)
+    faults = _faults(wishes, park)
+    if faults:
+        raise InvalidInput(tuple(faults))
+    if wishes.port_base is not None:
+        park = with_port_base(park, wishes.port_base)
+    start, length, segments = _course(wishes, park)
+    settings = RunSettings(
+        park=park.folder,
+        schedule=Schedule(origin_true_s=monotonic_s() + (LEAD_S if wishes.hil else 0.0), segments=segments),
+        seed=wishes.seed,
+        port_base=wishes.port_base,
+        simulated=wishes.hil,
+        scenario=None if wishes.scenario is None else str(wishes.scenario.absolute()),
+        web_port=wishes.web_port,
+    )
+    return RunRequest(
+        park=park,
+        state=state_for(park.name, wishes.state),
+        settings=settings,
+        ends_at=None if length is None else start + length,
+        own_process=wishes.own_process,
+    )
+
+
+def _faults(wishes: Wishes, park: Park) -> list[Fault]:
+    faults = []
+    given = {"--speed": wishes.speed != 1.0, "--start": wishes.start, "--scenario": wishes.scenario}
+    if not wishes.hil:
+        faults += [
+            Fault(
+                file=option,
+                wrong="given for a real plant",
+                expected="only with --hil: every device simulated",
+            )
+            for option, is_given in given.items()
+            if is_given
+        ]
+    unknown = [
+        name for name in wishes.own_process if name not in {*park.resources, *park.loads, *park.meters}
+    ]
+    faults += [
+        Fault(file="--own-process", wrong=f"no endpoint {name}", expected="an id of the park")
+        for name in unknown
+    ]
+    if wishes.start is not None:
+        try:
+            parse_stamp(wishes.start, park.site.zone)
+        except ValueError as error:
+            faults.append(Fault(file="--start", wrong=str(error), expected="a time in ISO 8601"))
+    return faults
+
+
+def _course(
+    wishes: Wishes, park: Park
+) -> tuple[datetime, timedelta | None, tuple[tuple[datetime, float], ...]]:
+    """Return plant start, length and (plant time, rate) pairs; a scenario sets what is not wished."""
+    start = (
+        wall_now().replace(microsecond=0)
+        if wishes.start is None
+        else parse_stamp(wishes.start, park.site.zone)
+    )
+    if wishes.scenario is None:
+        return start, wishes.length, ((start, wishes.speed),)
+    from hil.scenario import read_scenario
+
+    scenario = read_scenario(wishes.scenario, park)
+    if wishes.start is None and scenario.start_local is not None:
+        zone = ZoneInfo(park.site.zone)
+        day = start.astimezone(zone).date()
+        start = datetime.combine(day, scenario.start_local, zone).astimezone(start.tzinfo)
+    length = wishes.length or timedelta(minutes=scenario.duration_min)
+    return start, length, scenario.segments(start) or ((start, wishes.speed),)
+
+
+def launch(request: RunRequest, *, quiet: bool) -> Live:
+    """Run until the end with the scripted orders and, unless quiet, a view of what happens."""
+    from vpp.service.script import play
+    from vpp.service.watch import show
+
+    watchers: tuple[Watcher, ...] = (play,) if quiet else (play, show)
+    return asyncio.run(supervise(request, watchers))
+
+
+def become_plant(wishes: Wishes) -> NoReturn:
+    """Turn this process into the simulated plant; raises as `request_for`, DeviceFailure on a taken port.
+
+    The state lies in `.yuanwang/PARK-plant` unless wished otherwise, so that a run of the same
+    park beside it keeps its own.
+    """
+    request = request_for(replace(wishes, state=wishes.state or ROOT / f"{Path(wishes.park).name}-plant"))
+    ready.require_free([row for row in addresses(request) if row[0] != WEB])
+    request.state.prepare()
+    request.state.write_settings(request.settings)
+    plant = next(child for child in children_of(request) if child.name == PLANT)
+    os.execv(sys.executable, [sys.executable, *plant.arguments])  # noqa: S606  # no shell wanted
+
+
+def outcome(live: Live) -> dict[str, object]:
+    """Return what a program wants to know of an ended run."""
+    settings = live.request.settings
+    return {
+        "park": live.request.park.name,
+        "state": str(live.request.state.root),
+        "rates": [rate for _, rate in settings.schedule.segments],
+        "started_at": settings.schedule.segments[0][0],
+        "interrupted": live.interrupted,
+        "restarts": live.restarts,
+        "remarks": live.remarks,
+    }

@@ -1,0 +1,105 @@
+"""Commands to control: built with an expiry, sent over its socket, answered or failed in words."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from vpp.clock import RealClock
+from vpp.errors import DeviceFailure, Fault, InvalidInput
+from vpp.link import Message, StatusRequest, ask
+from vpp.state_dir import StateDir
+from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport, Snapshot
+
+EXPIRY_S = 10.0
+"""True seconds after which a command that was not taken must no longer be."""
+ANSWER_S = 10.0
+"""True seconds to wait for an answer; a shed answers when its metered proof is complete."""
+
+
+def clock_of(state: StateDir) -> RealClock:
+    """Return the clock of the run on `state`; DeviceFailure where none was started there."""
+    try:
+        return RealClock(state.read_settings().schedule)
+    except FileNotFoundError:
+        raise DeviceFailure(f"no run was ever started on {state.root}") from None
+
+
+def expiry(clock: RealClock) -> datetime:
+    """Return the plant time that the clock will show `EXPIRY_S` true seconds from now."""
+    return clock.schedule.plant_at(clock.true_s() + EXPIRY_S)
+
+
+def new_id(kind: str) -> str:
+    """Return an id that no other command has."""
+    return f"{kind}-{secrets.token_hex(4)}"
+
+
+def shed_order(clock: RealClock, mw: float, *, drill: bool) -> ShedOrder:
+    """Return an order to cut `mw` of interruptible load now."""
+    return ShedOrder(id=new_id("drill" if drill else "shed"), mw=mw, drill=drill, expires_at=expiry(clock))
+
+
+def restore_order(clock: RealClock, loads: tuple[str, ...]) -> RestoreOrder:
+    """Return the permission to close what was opened; no loads: all."""
+    return RestoreOrder(id=new_id("restore"), loads=loads, expires_at=expiry(clock))
+
+
+def dispatch_order(
+    clock: RealClock, *, import_max_mw: float | None, export_max_mw: float | None, span: timedelta
+) -> DispatchOrder:
+    """Return an order on the tie from now on for a span of plant time."""
+    now = clock.plant_now()
+    return DispatchOrder(
+        id=new_id("order"),
+        import_max_mw=import_max_mw,
+        export_max_mw=export_max_mw,
+        start=now,
+        end=now + span,
+        expires_at=expiry(clock),
+    )
+
+
+def send(state: StateDir, message: Message) -> Message:
+    """Send a command and return control's answer.
+
+    Raises DeviceFailure where control is not there, TimedOut where it does not answer.
+    """
+    return ask(state.socket, message, ANSWER_S)
+
+
+def status(state: StateDir) -> Snapshot:
+    """Return control's newest snapshot; DeviceFailure where there is none."""
+    answer = send(state, StatusRequest())
+    if isinstance(answer, Snapshot):
+        return answer
+    raise DeviceFailure(answer.reason if isinstance(answer, Reply) else "control gave no snapshot")
+
+
+def shed(state: StateDir, mw: float, *, drill: bool) -> ShedReport:
+    """Shed and return the proof; InvalidInput with control's reason where it refuses."""
+    answer = send(state, shed_order(clock_of(state), mw, drill=drill))
+    if isinstance(answer, ShedReport):
+        return answer
+    reason = answer.reason if isinstance(answer, Reply) else f"a {type(answer).__name__}"
+    raise InvalidInput(
+        (Fault(file="shed", field="mw", wrong=reason, expected="an order that control accepts"),)
+    )
+
+
+def shed_lines(report: ShedReport) -> list[str]:
+    """Return a shed report for people: megawatts, stages with their times, each breaker."""
+    word = "drill" if report.drill else "shed"
+    lines = [
+        f"{word} {report.order_id}: ordered {report.ordered_mw:.1f} MW of {report.armed_mw:.1f} armed, "
+        f"metered {report.metered_cut_mw:.1f} MW, over-cut {report.over_cut_mw:+.1f} MW: "
+        f"{'good' if report.ok else 'NOT REACHED'} (rate {report.rate:g})",
+        f"  decided {report.decision_ms:.1f} ms, first write {report.first_write_ms:.1f} ms, "
+        f"last answer {report.last_ack_ms:.1f} ms, metered {report.metered_ms:.0f} ms",
+    ]
+    for target in report.targets:
+        outcome = "not needed" if target.outcome is None else target.outcome.value
+        when = "" if target.ack_ms is None else f" after {target.ack_ms:.1f} ms"
+        lines.append(
+            f"  {target.load:12} {target.blocks.bit_count()} blocks, expected {target.expected_mw:.1f} MW, "
+            f"{outcome}{when}, metered {target.metered_cut_mw:.1f} MW"
+        )
+    return [*lines, *([f"  {report.text}"] if report.text else [])]
