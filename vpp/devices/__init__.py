@@ -2,25 +2,32 @@
 
 from vpp.devices.bess import Bess, BessParams
 from vpp.devices.caes import Caes, CaesParams
+from vpp.devices.command import Command, Initial
 from vpp.devices.electrolyzer import Electrolyzer, ElectrolyzerParams
 from vpp.devices.h2_store import H2Store, H2StoreParams
 from vpp.devices.pv import Pv, PvParams
+from vpp.devices.registry import DEVICE_TYPES, DeviceType, State
 from vpp.devices.wind import Wind, WindParams
 
 Device = Wind | Pv | Bess | Caes | Electrolyzer | H2Store
 
 __all__ = [
+    "DEVICE_TYPES",
     "Bess",
     "BessParams",
     "Caes",
     "CaesParams",
+    "Command",
     "Device",
+    "DeviceType",
     "Electrolyzer",
     "ElectrolyzerParams",
     "H2Store",
     "H2StoreParams",
+    "Initial",
     "Pv",
     "PvParams",
+    "State",
     "Wind",
     "WindParams",
 ]

@@ -1,0 +1,325 @@
+"""Motion of a CAES plant in time: every machine starts, loads, unloads and stops by itself."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from vpp.devices.caes import (
+    Caes,
+    Machine,
+    air_mwh_per_h,
+    charge_max_mw,
+    discharge_max_mw,
+    retention,
+    trains_for,
+)
+from vpp.devices.command import Command, Initial
+
+OFF, STARTING, LOADED, UNLOADING, STOPPING = range(5)
+LONG_S = 1e6
+START_MARGIN = 0.01
+"""Share of the store that must be free (or filled) before a machine starts: no start for nothing
+at an edge of the window (assumption)."""
+
+
+class Unit(NamedTuple):
+    """One machine."""
+
+    phase: int
+    p_mw: float
+    """>= 0"""
+    phase_s: float
+    """Time in this phase."""
+    ended_s: float
+    """Time since the last order to unload."""
+
+
+REST = Unit(OFF, 0.0, 0.0, LONG_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaesState:
+    """State of a CAES plant."""
+
+    p_mw: float
+    """At the terminals, standby use included."""
+    e_mwh: float
+    """Air side."""
+    turbine: Unit
+    trains: tuple[Unit, ...]
+    starts_turbine: int
+    """Today."""
+    starts_compressor: int
+    """Starts of the first train, today."""
+    mode_code: int
+    """0 idle, 1 charge, 2 discharge, 3 starting charge, 4 starting discharge, 5 stopping."""
+    mode_s: float
+    """Time in that mode."""
+    energy_out_mwh: float
+    energy_in_mwh: float
+
+
+def initial(device: Caes, at: Initial) -> CaesState:
+    """Return the state with `at.soc`, moved inside the window, in `at.mode` at least load."""
+    params = device.params
+    soc = min(max(at.soc, params.soc_min), params.soc_max)
+    turbine, first = REST, REST
+    if at.mode == "discharge":
+        turbine = Unit(LOADED, params.turbine.p_min_mw, params.turbine.min_up_time_min * 60, LONG_S)
+    elif at.mode == "charge":
+        first = Unit(LOADED, params.compressor.p_min_mw, params.compressor.min_up_time_min * 60, LONG_S)
+    trains = (first, *(REST,) * (params.compressor.trains - 1))
+    return CaesState(
+        p_mw=turbine.p_mw - first.p_mw - params.standby_aux_mw,
+        e_mwh=soc * device.e_air_mwh,
+        turbine=turbine,
+        trains=trains,
+        starts_turbine=0,
+        starts_compressor=0,
+        mode_code=_mode_code(turbine, trains),
+        mode_s=0.0,
+        energy_out_mwh=0.0,
+        energy_in_mwh=0.0,
+    )
+
+
+def step(device: Caes, state: CaesState, command: Command, dt_s: float, drive: float) -> CaesState:
+    """Return the state `dt_s` seconds later; `drive` has no meaning.
+
+    A setpoint is terminal power. Nearer to rest than to least load it stops the machines; between
+    that and least load it holds them at least load. A machine that runs is held for its minimum up
+    time. Starting begins at once, also while the other side unloads; load is taken when the start
+    is over, the other side is at 0 and turn-round and minimum down time, counted from the order to
+    unload to the least load, are kept. At an edge of the air window the machines trip inside the
+    step, so the edge is met exactly.
+    """
+    params = device.params
+    level, train_levels = _levels(device, state, command)
+    turbine, dis = _advance(state.turbine, params.turbine, level, _turbine_hold_s(device, state), dt_s)
+    hold_s = _train_hold_s(device, state)
+    moved = [
+        _advance(unit, params.compressor, wanted, hold_s, dt_s)
+        for unit, wanted in zip(state.trains, train_levels, strict=True)
+    ]
+    trains = tuple(unit for unit, _ in moved)
+    charge = sum(mw_s for _, mw_s in moved)
+    hours = dt_s / 3600
+    e_mwh = state.e_mwh * retention(device, dt_s) if state.e_mwh > device.e_min_mwh else state.e_mwh
+    if dis > 0.0:
+        air = -air_mwh_per_h(device, dis / dt_s, 0) * hours
+        if e_mwh - air < device.e_min_mwh:
+            share = max(0.0, e_mwh - device.e_min_mwh) / air
+            dis, air, turbine = dis * share, air * share, Unit(STOPPING, 0.0, 0.0, 0.0)
+        e_mwh -= air
+    if charge > 0.0:
+        air = sum(air_mwh_per_h(device, -mw_s / dt_s, 1) for _, mw_s in moved if mw_s > 0.0) * hours
+        if e_mwh + air > device.e_max_mwh:
+            share = max(0.0, device.e_max_mwh - e_mwh) / air
+            charge, air = charge * share, air * share
+            trains = tuple(Unit(STOPPING, 0.0, 0.0, 0.0) if u.p_mw > 0.0 else u for u in trains)
+        e_mwh += air
+    return _closed(device, state, turbine, trains, e_mwh=e_mwh, machine_mwh=(dis - charge) / 3600, dt_s=dt_s)
+
+
+def _closed(
+    device: Caes,
+    state: CaesState,
+    turbine: Unit,
+    trains: tuple[Unit, ...],
+    *,
+    e_mwh: float,
+    machine_mwh: float,
+    dt_s: float,
+) -> CaesState:
+    """Put the new state together: terminal power, counters, mode."""
+    aux = device.params.standby_aux_mw
+    net = machine_mwh - aux * dt_s / 3600
+    code = _mode_code(turbine, trains)
+    return CaesState(
+        p_mw=turbine.p_mw - sum(unit.p_mw for unit in trains) - aux,
+        e_mwh=e_mwh,
+        turbine=turbine,
+        trains=trains,
+        starts_turbine=state.starts_turbine + _began(state.turbine, turbine),
+        starts_compressor=state.starts_compressor + _began(state.trains[0], trains[0]),
+        mode_code=code,
+        mode_s=state.mode_s + dt_s if code == state.mode_code else 0.0,
+        energy_out_mwh=state.energy_out_mwh + max(net, 0.0),
+        energy_in_mwh=state.energy_in_mwh + max(-net, 0.0),
+    )
+
+
+def _began(before: Unit, after: Unit) -> int:
+    return int(before.phase in (OFF, STARTING, STOPPING) and after.phase in (LOADED, UNLOADING))
+
+
+def _mode_code(turbine: Unit, trains: tuple[Unit, ...]) -> int:
+    phases = {unit.phase for unit in trains}
+    if turbine.phase == LOADED:
+        return 2
+    if LOADED in phases:
+        return 1
+    if turbine.phase == UNLOADING or UNLOADING in phases:
+        return 5
+    if turbine.phase == STARTING:
+        return 4
+    if STARTING in phases:
+        return 3
+    return 5 if turbine.phase == STOPPING or STOPPING in phases else 0
+
+
+def _levels(device: Caes, state: CaesState, command: Command) -> tuple[float, tuple[float, ...]]:
+    """Return the load asked of the turbine and of each train, 0 where it should not run."""
+    params = device.params
+    net = command.p_mw + params.standby_aux_mw
+    none = (0.0,) * len(state.trains)
+    margin = START_MARGIN * device.e_air_mwh
+    if net > 0.0:
+        spec = params.turbine
+        most = discharge_max_mw(device, state.e_mwh)
+        floor = device.e_min_mwh + (margin if state.turbine.phase == OFF else 0.0)
+        able = state.e_mwh > floor and most >= spec.p_min_mw and net >= spec.p_min_mw / 2
+        return (min(max(net, spec.p_min_mw), most) if able else 0.0), none
+    machine = params.compressor
+    committed = sum(unit.phase in (STARTING, LOADED) for unit in state.trains)
+    top = device.e_max_mwh - (margin if committed == 0 else 0.0)
+    if net == 0.0 or state.e_mwh >= top:
+        return 0.0, none
+    most = charge_max_mw(device, state.e_mwh)
+    on = trains_for(device, min(-net, most), committed)
+    if on == 0:
+        return 0.0, none
+    level = min(max(-net / on, machine.p_min_mw), machine.p_rated_mw, max(most / on, machine.p_min_mw))
+    joining = any(u.phase not in (LOADED, UNLOADING) for u in state.trains[:on])
+    levels = tuple(
+        0.0 if i >= on else max(unit.p_mw, machine.p_min_mw) if joining and unit.phase == LOADED else level
+        for i, unit in enumerate(state.trains)
+    )
+    return 0.0, levels
+
+
+def _zero_in_s(unit: Unit, spec: Machine) -> float:
+    if unit.phase == LOADED:
+        return LONG_S
+    return unit.p_mw / spec.ramp_mw_per_min * 60 if unit.phase == UNLOADING else 0.0
+
+
+def _turbine_hold_s(device: Caes, state: CaesState) -> float:
+    """Return the seconds from now before which the turbine may not take load."""
+    params, unit = device.params, state.turbine
+    if unit.phase in (LOADED, UNLOADING):
+        return 0.0
+    spec = params.turbine
+    to_least_s = spec.p_min_mw / spec.ramp_mw_per_min * 60
+    return max(
+        *(_zero_in_s(train, params.compressor) for train in state.trains),
+        params.mode_change_min_idle_s - to_least_s - min(train.ended_s for train in state.trains),
+    )
+
+
+def _train_hold_s(device: Caes, state: CaesState) -> float:
+    """Return the seconds from now before which a train at standstill may not take load."""
+    params = device.params
+    spec = params.compressor
+    to_least_s = spec.p_min_mw / spec.ramp_mw_per_min * 60
+    return max(
+        _zero_in_s(state.turbine, params.turbine),
+        params.mode_change_min_idle_s - to_least_s - state.turbine.ended_s,
+    )
+
+
+def _advance(unit: Unit, spec: Machine, level_mw: float, hold_s: float, dt_s: float) -> tuple[Unit, float]:
+    """Move one machine; returns it with the integral of its power, MW s.
+
+    `level_mw` 0 means it should not run; load is not taken before `hold_s` from now.
+    """
+    phase, p_mw, phase_s, ended_s = unit
+    if phase == OFF and level_mw <= 0.0:
+        return (unit if ended_s >= LONG_S else Unit(OFF, 0.0, 0.0, min(LONG_S, ended_s + dt_s))), 0.0
+    ramp = spec.ramp_mw_per_min / 60
+    left, area = dt_s, 0.0
+    while left > 1e-9:
+        if phase == LOADED and level_mw > 0.0:
+            goal, until = level_mw, left
+        elif phase == LOADED:
+            ready_s = spec.min_up_time_min * 60 - phase_s - p_mw / ramp
+            if ready_s <= 1e-9:
+                phase, phase_s, ended_s = UNLOADING, 0.0, 0.0
+                continue
+            goal = spec.p_min_mw
+            until = abs(p_mw - goal) / ramp if p_mw != goal else ready_s
+        elif phase == UNLOADING:
+            if level_mw > 0.0:
+                phase, phase_s = LOADED, spec.min_up_time_min * 60
+                continue
+            if p_mw <= 0.0:
+                phase, phase_s = STOPPING, 0.0
+                continue
+            goal, until = 0.0, p_mw / ramp
+        else:
+            goal, until = 0.0, left
+            if phase == OFF and level_mw > 0.0:
+                phase, phase_s = STARTING, 0.0
+            if phase == STARTING:
+                if level_mw <= 0.0:
+                    phase, phase_s = OFF, 0.0
+                    continue
+                down_s = spec.min_down_time_min * 60 - spec.p_min_mw / ramp - ended_s
+                until = max(spec.start_time_s - phase_s, hold_s - (dt_s - left), down_s)
+                if until <= 1e-9:
+                    phase, phase_s = LOADED, 0.0
+                    continue
+            elif phase == STOPPING:
+                until = spec.stop_time_s - phase_s
+                if until <= 1e-9:
+                    phase, phase_s = OFF, 0.0
+                    continue
+        piece = min(left, until)
+        move = min(abs(goal - p_mw), ramp * piece)
+        end = p_mw + move if goal > p_mw else p_mw - move
+        area += 0.5 * (p_mw + end) * (move / ramp) + end * (piece - move / ramp)
+        p_mw = goal if piece == until and phase != LOADED else end
+        phase_s, ended_s, left = phase_s + piece, ended_s + piece, left - piece
+    return Unit(phase, p_mw, phase_s, min(ended_s, LONG_S)), area
+
+
+def measure(device: Caes, state: CaesState) -> dict[str, float]:
+    """Return the read points that the physics knows."""
+    return {
+        "p_mw": state.p_mw,
+        "status": (0.0, 1.0, 1.0, 2.0, 2.0, 1.0)[state.mode_code],
+        "energy_out_mwh": state.energy_out_mwh,
+        "energy_in_mwh": state.energy_in_mwh,
+        "e_mwh": state.e_mwh,
+        "soc": state.e_mwh / device.e_air_mwh,
+        "mode_code": float(state.mode_code),
+        "starts_turbine": float(state.starts_turbine),
+        "starts_compressor": float(state.starts_compressor),
+        "trains": float(sum(unit.phase in (LOADED, UNLOADING) for unit in state.trains)),
+    }
+
+
+def command_bounds(device: Caes, state: CaesState, drive: float) -> tuple[float, float]:
+    """Return the span of terminal power that may be asked now.
+
+    Inside it what lies between rest and least load is held at least load or stopped. A machine
+    inside its minimum up time cannot be stopped: then the span ends at its least load.
+    """
+    params, aux = device.params, device.params.standby_aux_mw
+    high = discharge_max_mw(device, state.e_mwh) - aux if state.e_mwh > device.e_min_mwh else -aux
+    low = -charge_max_mw(device, state.e_mwh) - aux if state.e_mwh < device.e_max_mwh else -aux
+    if _bound_to_run(state.turbine, params.turbine):
+        low = params.turbine.p_min_mw - aux
+    kept = sum(_bound_to_run(unit, params.compressor) for unit in state.trains)
+    if kept:
+        high = -kept * params.compressor.p_min_mw - aux
+    return min(low, high), high
+
+
+def _bound_to_run(unit: Unit, spec: Machine) -> bool:
+    up_s = unit.phase_s + unit.p_mw / spec.ramp_mw_per_min * 60
+    return unit.phase == LOADED and up_s < spec.min_up_time_min * 60
+
+
+def new_day(state: CaesState) -> CaesState:
+    """Return the state with the day's starts at zero."""
+    return replace(state, starts_turbine=0, starts_compressor=0)

@@ -1,0 +1,28 @@
+"""What is asked of a device, and the values its first state is built from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A setpoint as the device sees it; both values are absolute and hold until the next."""
+
+    p_mw: float
+    """At the terminals, own use included, injection positive; a cap for wind and PV."""
+    h2_kg_per_h: float = 0.0
+    """Delivery of a hydrogen store to its pipeline; without meaning for other devices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initial:
+    """State at the beginning of a run; a device reads what concerns it and ignores the rest."""
+
+    soc: float = 0.5
+    """Share of full energy: battery, CAES."""
+    mode: Literal["off", "charge", "discharge"] = "off"
+    """Mode of a CAES plant; one that is on starts at its least load in that mode."""
+    h2_kg: float = 0.0
+    """Content of a hydrogen store."""
+    p_mw: float = 0.0
+    """Power at the terminals: wind, PV, battery, electrolyser."""
