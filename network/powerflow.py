@@ -113,7 +113,7 @@ class BatchedFlow:
 
     def solve_nodes(self, p_node_mw: Array, q_node_mvar: Array) -> AcStates:
         """Solve one power flow per row of injections at the internal nodes (see `to_node`)."""
-        finite: npt.NDArray[np.bool_] = np.isfinite(p_node_mw + q_node_mvar).all(axis=1)
+        finite = np.asarray(np.isfinite(p_node_mw + q_node_mvar).all(axis=1), dtype=np.bool_)
         p = np.where(finite[:, None], p_node_mw, 0.0)
         q = np.where(finite[:, None], q_node_mvar, 0.0)
         out = self._model.calculate_power_flow(
@@ -244,6 +244,7 @@ class Oracle:
     """
 
     def __init__(self, park: Park) -> None:
+        self.park = park
         net = to_pandapower(park)
         pp.runpp(net, numba=False, calculate_voltage_angles=True)
         self.flow = BatchedFlow(net)

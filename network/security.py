@@ -1,0 +1,239 @@
+"""AC limits of a plan: what is violated, how it moves with each MW, and the rows that cure it.
+
+Every limit is written as an upper one, so a low voltage counts as -vm_pu <= -vm_min_pu. Row names
+are `branch:NAME` (loading_percent), `voltage_max:BUS` (vm_pu) and `voltage_min:BUS` (-vm_pu).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from network.model import q_per_p
+from network.powerflow import AcStates, Oracle
+from vpp.park.model import Park
+from vpp.types import Array, TieSensitivity, Violation
+
+LOADING_MAX_PERCENT = 100.0
+NEAR_LOADING_PERCENT = 70.0
+"""A branch above this is worth a row for control."""
+NEAR_VM_PU = 0.02
+"""So is a bus within this distance of its band."""
+STEP_MW = 0.5
+"""Half width of the central difference: far above the solver's tolerance, far below a rating."""
+MARGIN_PERCENT, MARGIN_VM_PU = 0.2, 0.0005
+"""Cuts stop this far inside the limit, since a tangent may lie on the wrong side of the curve."""
+DEAF_PER_MW = 1e-7
+"""A row whose largest coefficient is below this cannot be moved by any injection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A linear row on injections of one step: sum(coeff[i] * p_mw[i]) <= upper."""
+
+    step: int
+    name: str
+    """Row name, e.g. `branch:T_MAIN_1`."""
+    coeff: Mapping[str, float]
+    """By element id, scaled so that the largest is 1 in magnitude: the row is in MW."""
+    upper: float
+    """MW."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """All limits of a park as upper limits on `sign * column`."""
+
+    names: tuple[str, ...]
+    upper: Array
+    near: Array
+    """How far below the limit a row is worth reporting."""
+
+
+def violations(park: Park, states: AcStates) -> tuple[Violation, ...]:
+    """Return every broken limit: power_flow, voltage, loading and tie_limit, in the order of steps.
+
+    Voltages are judged by the park's bands, branches by 100 % of the continuous rating, the tie by
+    the contract. A step without a solution is one violation of `power_flow` and nothing else.
+    """
+    found = [
+        Violation(
+            rule="power_flow",
+            resource="network",
+            step=int(step),
+            found=float("nan"),
+            allowed=0.0,
+            text=f"step {step}: the AC power flow has no solution",
+        )
+        for step in np.flatnonzero(~states.converged)
+    ]
+    rows = _rows(park, states.buses, states.branches)
+    values = _values(states)
+    for step, r in np.argwhere(values > rows.upper + 1e-9):
+        kind, name = rows.names[r].split(":", 1)
+        found.append(_violation(kind, name, int(step), float(values[step, r]), float(rows.upper[r])))
+    tie = park.contracts.tie
+    for name, power, most in (
+        ("import", states.p_tie_mw, tie.import_max_mw),
+        ("export", -states.p_tie_mw, tie.export_max_mw),
+    ):
+        for step in np.flatnonzero(power > most + 1e-6):
+            found.append(
+                Violation(
+                    rule="tie_limit",
+                    resource="tie",
+                    step=int(step),
+                    found=float(power[step]),
+                    allowed=most,
+                    text=f"step {step}: {name} of {power[step]:.2f} MW, allowed {most:g} MW",
+                )
+            )
+    return tuple(sorted(found, key=lambda v: (v.step, v.rule, v.resource)))
+
+
+def _violation(kind: str, name: str, step: int, value: float, upper: float) -> Violation:
+    if kind == "branch":
+        rule, text = "loading", f"step {step}: {name} loaded {value:.1f} %, allowed {upper:g} %"
+    else:
+        value, upper = abs(value), abs(upper)
+        side = "above" if kind == "voltage_max" else "below"
+        rule, text = "voltage", f"step {step}: {name} at {value:.4f} pu, {side} {upper:g} pu"
+    return Violation(rule=rule, resource=name, step=step, found=value, allowed=upper, text=text)
+
+
+def voltage_limits(park: Park) -> Mapping[str, tuple[float, float]]:
+    """Return bus name -> (vm_min_pu, vm_max_pu) by voltage level; infinite where no band holds."""
+    limits = {}
+    for bus in park.grid.buses:
+        bands = [b for b in park.voltage_bands if b.vn_kv_min <= bus.vn_kv <= b.vn_kv_max]
+        limits[bus.name] = (
+            max((b.vm_min_pu for b in bands), default=-np.inf),
+            min((b.vm_max_pu for b in bands), default=np.inf),
+        )
+    return limits
+
+
+def _rows(park: Park, buses: Sequence[str], branches: Sequence[str]) -> _Rows:
+    limits = voltage_limits(park)
+    low = [-limits[bus][0] for bus in buses]
+    high = [limits[bus][1] for bus in buses]
+    return _Rows(
+        names=(
+            *(f"branch:{b}" for b in branches),
+            *(f"voltage_max:{b}" for b in buses),
+            *(f"voltage_min:{b}" for b in buses),
+        ),
+        upper=np.array([*[LOADING_MAX_PERCENT] * len(branches), *high, *low]),
+        near=np.array(
+            [
+                *[LOADING_MAX_PERCENT - NEAR_LOADING_PERCENT] * len(branches),
+                *[NEAR_VM_PU] * (2 * len(buses)),
+            ]
+        ),
+    )
+
+
+def _values(states: AcStates) -> Array:
+    """Return (steps, rows) in the order of `_rows`; nan, which no comparison finds, if unsolved."""
+    return np.hstack([states.loading_percent, states.vm_pu, -states.vm_pu])
+
+
+def sensitivities(
+    oracle: Oracle, p_mw: Array, q_mvar: Array, step: int, requested: Sequence[str] = ()
+) -> TieSensitivity:
+    """Return the linear network model of one step; see `sensitivities_all`."""
+    (one,) = sensitivities_all(oracle, p_mw, q_mvar, steps=(step,), requested=requested)
+    return one
+
+
+def sensitivities_all(
+    oracle: Oracle,
+    p_mw: Array,
+    q_mvar: Array,
+    *,
+    steps: Sequence[int] | None = None,
+    requested: Sequence[str] = (),
+) -> tuple[TieSensitivity, ...]:
+    """Return the linear network model around the plan for many steps from one batched power flow.
+
+    `p_mw` and `q_mvar` have shape (steps, elements). Central differences of `STEP_MW` per element;
+    the reactive power moves with the active one by the element's fixed rule. Rows are the limits
+    near the operating point and those requested by name. A step whose power flow has no solution
+    comes back without rows.
+    """
+    at = np.arange(len(p_mw)) if steps is None else np.asarray(steps, dtype=np.int64)
+    k, n = len(at), len(oracle.elements)
+    slope = np.array([q_per_p(oracle.park, e) for e in oracle.elements])
+    nudge = STEP_MW * np.vstack([np.zeros((1, n)), np.eye(n), -np.eye(n)])
+    p = (p_mw[at][:, None, :] + nudge).reshape(-1, n)
+    q = (q_mvar[at][:, None, :] + nudge * slope).reshape(-1, n)
+    states = oracle.solve(p, q)
+    values = _values(states).reshape(k, 2 * n + 1, -1)
+    losses = states.losses_mw.reshape(k, 2 * n + 1)
+    d_values = (values[:, 1 : n + 1] - values[:, n + 1 :]) / (2 * STEP_MW)
+    d_losses = (losses[:, 1 : n + 1] - losses[:, n + 1 :]) / (2 * STEP_MW)
+    rows = _rows(oracle.park, oracle.buses, oracle.branches)
+    wanted = np.isin(rows.names, requested)
+    near = (values[:, 0] > rows.upper - rows.near) | wanted
+    near &= np.abs(d_values).max(axis=1) > DEAF_PER_MW
+    return tuple(
+        _linear(
+            oracle.elements,
+            rows,
+            step=int(at[i]),
+            p_mw=p_mw[at[i]],
+            near=near[i],
+            values=values[i, 0],
+            d_values=d_values[i],
+            d_losses=d_losses[i],
+        )
+        for i in range(k)
+    )
+
+
+def _linear(
+    ids: tuple[str, ...],
+    rows: _Rows,
+    *,
+    step: int,
+    p_mw: Array,
+    near: npt.NDArray[np.bool_],
+    values: Array,
+    d_values: Array,
+    d_losses: Array,
+) -> TieSensitivity:
+    picked = np.flatnonzero(near)
+    solved = bool(np.isfinite(d_losses).all())
+    return TieSensitivity(
+        step=step,
+        p_mw=dict(zip(ids, p_mw.tolist(), strict=True)),
+        rows={rows.names[r]: dict(zip(ids, d_values[:, r].tolist(), strict=True)) for r in picked},
+        value={rows.names[r]: float(values[r]) for r in picked},
+        limit={rows.names[r]: float(rows.upper[r]) for r in picked},
+        loss_mw_per_mw=dict(zip(ids, d_losses.tolist(), strict=True)) if solved else {},
+    )
+
+
+def cuts(models: Sequence[TieSensitivity], elements: Sequence[str]) -> tuple[Cut, ...]:
+    """Return one row in MW space for each violated limit of the linear models.
+
+    `elements` are the ids that the caller may move; all others are taken as they were. A limit that
+    none of them moves yields no cut: it stays a violation.
+    """
+    found = []
+    for model in models:
+        for name, value in model.value.items():
+            limit = model.limit[name]
+            if value <= limit:
+                continue
+            coeff = {i: model.rows[name][i] for i in elements}
+            scale = max((abs(x) for x in coeff.values()), default=0.0)
+            if scale <= DEAF_PER_MW:
+                continue
+            margin = MARGIN_PERCENT if name.startswith("branch:") else MARGIN_VM_PU
+            row = {i: x / scale for i, x in coeff.items()}
+            held = sum(x * model.p_mw[i] for i, x in row.items())
+            upper = (limit - margin - value) / scale + held
+            found.append(Cut(step=model.step, name=name, coeff=row, upper=upper))
+    return tuple(found)
