@@ -109,11 +109,11 @@ def head_lines(park: Park, snapshot: Snapshot) -> list[str]:
     return [
         f"{park.name}  {local_text(snapshot.at, park.site.zone)}  rate {snapshot.rate:g}  "
         f"cycle {snapshot.cycle}  missed {snapshot.missed_ticks}",
-        f"tie {words} {_number(abs(tie))} MW  15-min mean {_number(mean)} / limit {_number(limit)} MW "
-        f"{_bar(mean, limit)}  {_number(frequency, 2)} Hz",
+        f"tie {words} {_number(abs(tie))} MW, {_number(frequency, 2)} Hz, park {snapshot.park_mode.value}",
+        f"15-min mean {_number(mean)} of at most {_number(limit)} MW {_bar(mean, limit)}",
         f"following {following} {snapshot.plan_id or ''}",
         f"next re-plan {_countdown(snapshot)}  dropped plans {snapshot.dropped_plans}  "
-        f"orders {len(snapshot.orders)}  park {snapshot.park_mode.value}",
+        f"orders {len(snapshot.orders)}",
     ]
 
 
