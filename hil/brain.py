@@ -1,0 +1,58 @@
+"""The local brain of a simulated device: how long it trusts a command, and what it does after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from vpp.clock import UTC
+from vpp.devices import Command, Device, Pv, Wind
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A command as the device holds it."""
+
+    command: Command
+    at: datetime
+    """Plant time of the write."""
+    reverts_at: datetime
+    """Plant time at which the device stops trusting it: time-to-live plus reversion delay later."""
+    reversion_mw: float
+
+
+def at_rest(device: Device, start: datetime) -> Held:
+    """Return what a device does before its first command: weather runs free, the rest stands still."""
+    free = device.resource.p_max_mw if isinstance(device, Wind | Pv) else 0.0
+    return Held(command=Command(p_mw=free), at=start, reverts_at=NEVER, reversion_mw=free)
+
+
+def take(values: Mapping[str, float], at: datetime) -> Held:
+    """Return the command in a device's command registers, written at plant time `at`.
+
+    Private maps carry `ttl_s` and `reversion_s`; SunSpec 704 has one timer for both
+    (`WSetRvrtTms` with `WSetEnaRvrt`; no reversion while it is off or 0).
+    """
+    if "reversion_total_s" in values:
+        armed = values.get("reversion_enable", 1.0) == 1.0 and values["reversion_total_s"] > 0
+        hold_s = values["reversion_total_s"] if armed else None
+    else:
+        hold_s = values["ttl_s"] + values["reversion_s"]
+    enabled = values.get("setpoint_enable", 1.0) == 1.0
+    return Held(
+        command=Command(
+            p_mw=values["setpoint_mw"] if enabled else 0.0,
+            h2_kg_per_h=values.get("setpoint_h2_kg_per_h", 0.0),
+        ),
+        at=at,
+        reverts_at=NEVER if hold_s is None else at + timedelta(seconds=hold_s),
+        reversion_mw=values["reversion_mw"],
+    )
+
+
+def acts_on(held: Held, at: datetime) -> Command:
+    """Return what the device follows at plant time `at`."""
+    if at < held.reverts_at:
+        return held.command
+    return Command(p_mw=held.reversion_mw, h2_kg_per_h=0.0)

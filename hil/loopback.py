@@ -1,0 +1,96 @@
+"""A field in memory: the rig behind the same registers that Modbus would carry.
+
+Offers what control's `Field` asks (read, write, trip) without importing it. Every value passes
+through the endpoint's registers, so quantisation equals that of a run over Modbus.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from hil.pdu import Refusal, Write
+from hil.rig import Rig
+from vpp import points
+from vpp.clock import Clock
+from vpp.types import Ack, Outcome, Quality, Reading, Setpoint
+
+
+class LoopbackField:
+    """The rig as control sees it, without sockets."""
+
+    def __init__(self, rig: Rig, clock: Clock) -> None:
+        self._rig = rig
+        self._clock = clock
+        self._last: dict[str, tuple[datetime, Mapping[str, float]]] = {}
+
+    async def read(self) -> Mapping[str, Reading]:
+        """Read every endpoint; a silent one keeps its last values, stale."""
+        now = self._clock.plant_now()
+        for name in self._rig.endpoints:
+            values = self._values(name)
+            if values is not None:
+                registers = self._rig.registers[name]
+                self._last[name] = (now, points.decode(registers.points, registers.image(values)))
+        return {name: self._reading(name, now) for name in self._rig.endpoints}
+
+    def _values(self, name: str) -> Mapping[str, float] | None:
+        silent = self._rig.silence(name, self._clock.plant_now()) is not None
+        return None if silent else self._rig.image(name)
+
+    def _reading(self, name: str, now: datetime) -> Reading:
+        kept = self._last.get(name)
+        if kept is None:
+            return Reading(values={}, quality=Quality.BAD, read_at=None, age_s=float("inf"))
+        at, values = kept
+        age_s = (now - at).total_seconds()
+        quality = Quality.GOOD if age_s == 0 else Quality.STALE
+        return Reading(values=values, quality=quality, read_at=at, age_s=age_s)
+
+    async def write(self, setpoints: Sequence[Setpoint]) -> Mapping[str, Ack]:
+        """Write each setpoint to its device."""
+        return {s.device: self._command(s.device, command_points(s)) for s in setpoints}
+
+    async def trip(self, blocks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
+        """Set each load's breaker outputs to its bit mask (1 = open); drill: the test outputs."""
+        output = "test" if drill else "block"
+        return {
+            load: self._command(load, {f"{output}_{k + 1}": float(mask >> k & 1) for k in range(16)})
+            for load, mask in blocks.items()
+        }
+
+    def _command(self, name: str, wanted: Mapping[str, float]) -> Ack:
+        registers = self._rig.registers[name]
+        true_s = self._clock.true_s()
+        outcome, detail = Outcome.ACKNOWLEDGED, ""
+        for request in points.encode(registers.points, {**registers.scales, **wanted}):
+            values = self._values(name)
+            if values is None:
+                outcome, detail = Outcome.UNKNOWN, "no answer"
+                break
+            write = Write(table=request.table, address=request.address, values=request.registers)
+            written = registers.written(values, write)
+            if isinstance(written, Refusal):
+                outcome, detail = Outcome.REFUSED, written.name
+                break
+            self._rig.command(name, written, self._clock.plant_now())
+        return Ack(device=name, outcome=outcome, detail=detail, sent_true_s=true_s, done_true_s=true_s)
+
+
+def command_points(setpoint: Setpoint) -> dict[str, float]:
+    """Return a setpoint by the command points of all maps; a map takes those it has.
+
+    Names: docs/architecture.md; the SunSpec names follow models 704 and 715.
+    """
+    return {
+        "setpoint_mw": setpoint.p_mw,
+        "setpoint_mvar": setpoint.q_mvar,
+        "setpoint_h2_kg_per_h": setpoint.h2_kg_per_h,
+        "epoch": float(setpoint.epoch),
+        "sequence": float(setpoint.sequence),
+        "ttl_s": setpoint.ttl_s,
+        "reversion_mw": setpoint.reversion_mw,
+        "reversion_s": setpoint.reversion_s,
+        "setpoint_enable": 1.0,
+        "setpoint_mode": 1.0,
+        "reversion_enable": 1.0,
+        "reversion_total_s": setpoint.ttl_s + setpoint.reversion_s,
+    }

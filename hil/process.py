@@ -1,0 +1,94 @@
+"""The simulated plant as a process: real clock, Modbus servers, fronts."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Sequence
+
+from hil.device_log import DeviceLog
+from hil.front import keep_front, socket_path
+from hil.rig import Rig
+from hil.scenario import QUIET, read_scenario
+from hil.server import Listener
+from hil.terminal import RigTerminal, serve_lines
+from vpp.clock import Clock, RealClock
+from vpp.errors import Fault, InvalidInput
+from vpp.park import load_park, with_port_base
+from vpp.state_dir import StateDir
+
+PERIOD_S = 0.25
+"""True seconds between two advances of the plant."""
+
+
+async def serve(state: StateDir, own_process: Sequence[str]) -> None:
+    """Run the plant of a state folder until SIGTERM or SIGINT.
+
+    InvalidInput for a bad park, scenario or endpoint name; DeviceFailure for a port in use.
+    """
+    settings = state.read_settings()
+    clock = RealClock(settings.schedule)
+    park = load_park(settings.park)
+    if settings.port_base is not None:
+        park = with_port_base(park, settings.port_base)
+    scenario = read_scenario(settings.scenario, park) if settings.scenario else QUIET
+    log = DeviceLog(state.device_log, clock.true_s)
+    start = max(settings.schedule.segments[0][0], clock.plant_now())
+    rig = Rig(park, start, settings.seed, scenario, note=log.note)
+    _refuse_unknown(own_process, rig)
+    terminals = {name: RigTerminal(rig, clock, log.note, name) for name in rig.endpoints}
+    listeners = [
+        Listener(name, endpoint, rig.registers[name], terminals[name], clock)
+        for name, endpoint in rig.endpoints.items()
+        if name not in own_process
+    ]
+    lines = await serve_lines(socket_path(state), terminals)
+    try:
+        ports = {listener.name: await listener.start() for listener in listeners}
+        (state.root / "ports.json").write_text(json.dumps(ports))
+        log.note(clock.plant_now(), {"event": "serving", "endpoints": len(rig.endpoints)})
+        await _run(rig, clock, state, own_process, log)
+    finally:
+        for listener in listeners:
+            await listener.close()
+        lines.close()
+        socket_path(state).unlink(missing_ok=True)
+        served = {listener.name: listener.served.requests for listener in listeners}
+        log.note(clock.plant_now(), {"event": "stopped", "requests": served})
+        log.close()
+
+
+def _refuse_unknown(own_process: Sequence[str], rig: Rig) -> None:
+    unknown = [name for name in own_process if name not in rig.endpoints]
+    if unknown:
+        expected = f"one of {', '.join(rig.endpoints)}"
+        raise InvalidInput(
+            tuple(Fault(file="--own-process", wrong=f"unknown {n!r}", expected=expected) for n in unknown)
+        )
+
+
+async def _run(rig: Rig, clock: Clock, state: StateDir, own_process: Sequence[str], log: DeviceLog) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def note(record: dict[str, object]) -> None:
+        log.note(clock.plant_now(), record)
+
+    tasks = [
+        asyncio.create_task(stop.wait(), name="stop"),
+        asyncio.create_task(_advance(rig, clock), name="advance"),
+        *(asyncio.create_task(keep_front(state, n, clock, note), name=f"front:{n}") for n in own_process),
+    ]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _advance(rig: Rig, clock: Clock) -> None:
+    while True:
+        rig.advance(clock.plant_now())
+        await clock.sleep_true(PERIOD_S)

@@ -1,0 +1,85 @@
+"""The registers of one endpoint: point values to registers, written registers to point values.
+
+Addresses between a table's first and last point that no point uses are reserved: they read 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from hil.pdu import Read, Refusal, Write
+from vpp import points
+from vpp.types import Access, Point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registers:
+    """A register map with the registers that never change (a SunSpec block's headers and names)."""
+
+    points: tuple[Point, ...]
+    static: Mapping[tuple[str, int], int]
+    """By (table, address)."""
+
+    @cached_property
+    def span(self) -> Mapping[str, tuple[int, int]]:
+        """By table the half-open range of addresses that exist."""
+        used: dict[str, list[int]] = {}
+        for p in self.points:
+            used.setdefault(p.table, []).extend((p.address, p.address + points.WIDTH[p.type]))
+        for table, address in self.static:
+            used.setdefault(table, []).extend((address, address + 1))
+        return {table: (min(ends), max(ends)) for table, ends in used.items()}
+
+    @cached_property
+    def _constants(self) -> Mapping[str, float]:
+        return points.decode(self.points, self.static)
+
+    @cached_property
+    def scales(self) -> Mapping[str, float]:
+        """Values of the scale points, by name."""
+        names = {p.scale_point for p in self.points}
+        return {name: value for name, value in self._constants.items() if name in names}
+
+    @cached_property
+    def _writable(self) -> Mapping[tuple[str, int], Point]:
+        return {
+            (p.table, p.address + k): p
+            for p in self.points
+            if p.access is Access.WRITE
+            for k in range(points.WIDTH[p.type])
+        }
+
+    def image(self, values: Mapping[str, float]) -> dict[tuple[str, int], int]:
+        """Return every register that holds something, by (table, address); `values` by point name."""
+        image = dict(self.static)
+        for write in points.encode(self.points, {**self._constants, **values}):
+            for k, register in enumerate(write.registers):
+                image[write.table, write.address + k] = register
+        return image
+
+    def read(self, values: Mapping[str, float], read: Read) -> tuple[int, ...] | Refusal:
+        """Return the asked registers or bits."""
+        low, high = self.span.get(read.table, (0, 0))
+        if read.address < low or read.address + read.count > high:
+            return Refusal.ILLEGAL_ADDRESS
+        image = self.image(values)
+        return tuple(image.get((read.table, read.address + k), 0) for k in range(read.count))
+
+    def written(self, values: Mapping[str, float], write: Write) -> dict[str, float] | Refusal:
+        """Return the new values of the points that `write` touches.
+
+        Read-only and unknown addresses and halves of a wide value are illegal addresses; a value
+        that is no number (NaN, sentinel) is an illegal value.
+        """
+        addresses = [(write.table, write.address + k) for k in range(len(write.values))]
+        touched = [self._writable.get(a) for a in addresses]
+        if None in touched:
+            return Refusal.ILLEGAL_ADDRESS
+        names = {p.point for p in touched if p is not None}
+        if sum(points.WIDTH[p.type] for p in self.points if p.point in names) != len(addresses):
+            return Refusal.ILLEGAL_ADDRESS
+        image = self.image(values) | dict(zip(addresses, write.values, strict=True))
+        decoded = points.decode(self.points, image)
+        if not names <= decoded.keys():
+            return Refusal.ILLEGAL_VALUE
+        return {name: decoded[name] for name in names}

@@ -1,0 +1,242 @@
+"""The simulated plant: devices, loads, grid and meters, advanced in plant time.
+
+Pure apart from its own state: no socket, no clock, no disk. What it draws by chance is a function
+of (seed, element, plant second), so that runs with different steps see the same plant.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from hil import load as shed_terminal
+from hil import truth
+from hil.device_log import Note, silent_log
+from hil.grid import AGREEMENT_PU, Grid
+from hil.meter import MeterState
+from hil.registers import Registers
+from hil.scenario import QUIET, Scenario, Silence, Trip
+from hil.sunspec import static_registers
+from hil.unit import build
+from hil.weather import Weather
+from vpp.devices import Bess, Electrolyzer, H2Store, Pv, Wind
+from vpp.park import Park, endpoints
+from vpp.types import Array
+
+HEARTBEAT_MODULUS = 60_000
+"""Fits every map's counter and keeps clear of 0xFFFF, SunSpec's 'not implemented'."""
+BATCH = 3600
+"""Steps of one power-flow batch at most."""
+
+
+class Rig:
+    """A park that lives: `advance` moves it, `image` and `command` are its endpoints.
+
+    `step_s` (whole plant seconds) is the step of the devices. FloatingPointError where the grid has
+    no solution, RuntimeError where the hourly cross-check by `runpp` fails.
+    """
+
+    def __init__(
+        self,
+        park: Park,
+        start: datetime,
+        seed: int,
+        scenario: Scenario = QUIET,
+        *,
+        step_s: int = 1,
+        note: Note = silent_log,
+    ) -> None:
+        self.now = start.replace(microsecond=0)
+        """Plant time reached so far."""
+        self.endpoints = endpoints(park)
+        self.registers = {name: registers_of(park, name) for name in self.endpoints}
+        self.cross_check_pu = 0.0
+        """Largest deviation from `runpp` seen so far."""
+        self._park = park
+        self._start = self.now
+        self._zone = ZoneInfo(park.site.zone)
+        self._step_s = step_s
+        self._scenario = scenario
+        self._note = note
+        self._noise = truth.Noise(seed)
+        self._grid = Grid(park)
+        self._weather = Weather(park, self.now, scenario)
+        self._level = {name: truth.load_level(seed, name) for name in park.loads}
+        self._loads = {name: shed_terminal.at_rest() for name in park.loads}
+        self._load_mwh = dict.fromkeys(park.loads, 0.0)
+        self._meters = {
+            name: MeterState(meter, park, self._grid.elements, self._grid.buses)
+            for name, meter in park.meters.items()
+        }
+        self._units = {
+            name: build(truth.true_device(device, seed), park, self.registers[name].points, self.now, note)
+            for name, device in park.devices.items()
+        }
+        units = self._units.values()
+        self._stores = [unit for unit in units if isinstance(unit.device, H2Store)]
+        self._makers = [unit for unit in units if isinstance(unit.device, Electrolyzer)]
+        self._pending_trips = [e for e in scenario.events if isinstance(e, Trip)]
+        self._settle()
+
+    def _settle(self) -> None:
+        """Give every element its value at the start, before the first step."""
+        at = np.array([self.now.timestamp()])
+        for name, level in self._level.items():
+            self._loads[name] = shed_terminal.at_rest(float(self._weather.demand_mw(name, at)[0]) * level)
+        for unit in self._units.values():
+            if isinstance(unit.device, Wind | Pv):
+                unit.settle(float(self._weather.available_mw(unit.id, at)[0]))
+        row = [*(u.state.p_mw for u in self._units.values()), *(-p for p in self._drawn_mw())]
+        self._measure(np.array([row]), 0.0)
+
+    def advance(self, to: datetime) -> None:
+        """Move the plant to the last whole step not after `to`; an earlier `to` does nothing."""
+        steps = int((to - self.now).total_seconds()) // self._step_s
+        while steps > 0:
+            batch = min(steps, BATCH)
+            self._measure(self._run(batch), self._step_s)
+            steps -= batch
+
+    def _run(self, steps: int) -> Array:
+        """Run devices and loads for so many steps; returns injections, shape (steps, elements)."""
+        dt_s = self._step_s
+        middles: Array = self.now.timestamp() + dt_s * (np.arange(steps, dtype=np.float64) + 0.5)
+        weather = {
+            name: self._weather.available_mw(name, middles)
+            for name, unit in self._units.items()
+            if isinstance(unit.device, Wind | Pv)
+        }
+        demand = {n: self._weather.demand_mw(n, middles) * level for n, level in self._level.items()}
+        p_mw = np.empty((steps, len(self._grid.elements)))
+        for k in range(steps):
+            self._start_trips()
+            p_mw[k, : len(self._units)] = self._move(dt_s, {n: float(a[k]) for n, a in weather.items()})
+            for name, series in demand.items():
+                self._loads[name] = replace(self._loads[name], demand_mw=float(series[k]))
+            drawn = self._drawn_mw()
+            p_mw[k, len(self._units) :] = [-p for p in drawn]
+            for name, p in zip(self._loads, drawn, strict=True):
+                self._load_mwh[name] += p * dt_s / 3600
+            self._pass_midnight(dt_s)
+        return p_mw
+
+    def _pass_midnight(self, dt_s: float) -> None:
+        """Move the time on; counters of today belong to the plant's own calendar."""
+        before = self.now
+        self.now += timedelta(seconds=dt_s)
+        if self.now.astimezone(self._zone).date() != before.astimezone(self._zone).date():
+            for unit in self._units.values():
+                unit.new_day()
+
+    def _move(self, dt_s: float, available_mw: Mapping[str, float]) -> list[float]:
+        """Step every device; electrolysers before the stores they feed in equal parts."""
+        before_kg = self._made_kg()
+        mean_mw = {
+            name: unit.move(self.now, dt_s, available_mw.get(name, 0.0))
+            for name, unit in self._units.items()
+            if unit not in self._stores
+        }
+        made_kg_per_h = (self._made_kg() - before_kg) * 3600 / dt_s
+        for store in self._stores:
+            mean_mw[store.id] = store.move(self.now, dt_s, made_kg_per_h / len(self._stores))
+        return [mean_mw[name] for name in self._units]
+
+    def _made_kg(self) -> float:
+        return float(sum(unit.state.h2_kg for unit in self._makers))
+
+    def _start_trips(self) -> None:
+        due = [e for e in self._pending_trips if self.now >= self._start + timedelta(minutes=e.at_min)]
+        for event in due:
+            self._units[event.resource].trip(self.now, event.for_min * 60)
+            self._pending_trips.remove(event)
+
+    def _drawn_mw(self) -> list[float]:
+        return [shed_terminal.drawn_mw(self._park.loads[n], s, self.now) for n, s in self._loads.items()]
+
+    def _measure(self, p_mw: Array, dt_s: float) -> None:
+        q_mvar = self._grid.q_mvar(p_mw)
+        states = self._grid.solve(p_mw, q_mvar)
+        for meter in self._meters.values():
+            meter.take(p_mw, q_mvar, states, dt_s)
+        before = self.now - timedelta(seconds=dt_s * len(p_mw))
+        if dt_s > 0 and self.now.replace(minute=0, second=0) <= before:
+            return
+        deviation = self._grid.deviation_pu(p_mw[-1], q_mvar[-1], states.vm_pu[-1])
+        self.cross_check_pu = max(self.cross_check_pu, deviation)
+        self._note(self.now, {"event": "runpp", "deviation_pu": deviation})
+        if deviation > AGREEMENT_PU:
+            raise RuntimeError(f"plant power flow differs from runpp by {deviation:.2g} pu at {self.now}")
+
+    def silence(self, endpoint: str, at: datetime) -> str | None:
+        """Return how an endpoint is silent at plant time `at` (mute, close), or None: it answers."""
+        minute = (at - self._start).total_seconds() / 60
+        for event in self._scenario.events:
+            if not isinstance(event, Silence) or event.endpoint != endpoint:
+                continue
+            if event.at_min <= minute < event.at_min + event.for_min:
+                return event.how
+        return None
+
+    def image(self, endpoint: str) -> dict[str, float]:
+        """Return every point of an endpoint by name, as its meters show it; KeyError when unknown."""
+        values = {**self._values(endpoint)}
+        for point in ("p_mw", "q_mvar"):
+            if point in values:
+                values[point] = self._noise.metered(f"{endpoint}:{point}", values[point], self.now)
+        age_s = int((self.now - self._start).total_seconds())
+        return {**values, "heartbeat": float(age_s % HEARTBEAT_MODULUS)}
+
+    def _values(self, endpoint: str) -> Mapping[str, float]:
+        if endpoint in self._units:
+            values = self._units[endpoint].values()
+            return {**values, "q_mvar": self._q_mvar(endpoint, values["p_mw"])}
+        if endpoint in self._loads:
+            state = self._loads[endpoint]
+            p_mw = -shed_terminal.drawn_mw(self._park.loads[endpoint], state, self.now)
+            return {
+                **shed_terminal.outputs(state),
+                "p_mw": p_mw,
+                "q_mvar": self._q_mvar(endpoint, p_mw),
+                "breakers": float(state.open_blocks),
+                "energy_in_mwh": self._load_mwh[endpoint],
+            }
+        if endpoint in self._meters:
+            meter = self._meters[endpoint]
+            return {
+                "p_mw": meter.p_mw,
+                "q_mvar": meter.q_mvar,
+                "vm_pu": meter.vm_pu,
+                "frequency_hz": self._noise.frequency_hz("grid", self.now),
+                "energy_in_mwh": meter.energy_in_mwh,
+                "energy_out_mwh": meter.energy_out_mwh,
+            }
+        return {}  # actuators: nothing moves them yet
+
+    def _q_mvar(self, element: str, p_mw: float) -> float:
+        return p_mw * self._grid.q_per_p[element]
+
+    def command(self, endpoint: str, values: Mapping[str, float], at: datetime) -> None:
+        """Take points written to an endpoint at plant time `at`; KeyError when unknown.
+
+        Breakers move at once; a device acts at its next step.
+        """
+        if endpoint in self._units:
+            self._units[endpoint].command(values, at)
+            return
+        load = self._park.loads[endpoint]
+        self._loads[endpoint] = shed_terminal.switch(load, self._loads[endpoint], values, at)
+        self._note(at, {"event": "write", "device": endpoint, "values": dict(values)})
+
+
+def registers_of(park: Park, name: str) -> Registers:
+    """Return an endpoint's registers, with the fixed blocks of a SunSpec map."""
+    endpoint = endpoints(park)[name]
+    device = park.devices.get(name)
+    sunspec = isinstance(device, Bess) and endpoint.register_map.startswith("sunspec")
+    static = static_registers(device) if sunspec and isinstance(device, Bess) else {}
+    return Registers(
+        points=park.register_maps[endpoint.register_map],
+        static={("holding", address): word for address, word in static.items()},
+    )

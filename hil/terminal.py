@@ -1,0 +1,120 @@
+"""What stands behind a listener: the rig of this process, or a line to it from another process."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hil.device_log import Note
+from hil.rig import Rig
+from vpp.clock import Clock
+
+LINE_DEADLINE_S = 2.0
+"""True seconds that a front waits for the rig's answer."""
+LINE_LIMIT = 1 << 16
+"""Bytes of one line."""
+
+
+class RigTerminal:
+    """One endpoint of the rig in this process."""
+
+    def __init__(self, rig: Rig, clock: Clock, note: Note, name: str) -> None:
+        self._rig = rig
+        self._clock = clock
+        self._note = note
+        self._name = name
+
+    async def values(self) -> Mapping[str, float] | None:
+        """Return every point now; None while mute; ConnectionAbortedError while it drops connections."""
+        how = self._rig.silence(self._name, self._clock.plant_now())
+        if how == "close":
+            raise ConnectionAbortedError(f"{self._name} drops connections by scenario")
+        return None if how == "mute" else self._rig.image(self._name)
+
+    async def command(self, values: Mapping[str, float]) -> None:
+        """Write points, stamped with plant time now."""
+        self._rig.command(self._name, values, self._clock.plant_now())
+
+    async def note(self, record: Mapping[str, object]) -> None:
+        """Add a line to the device log."""
+        self._note(self._clock.plant_now(), {"device": self._name, **record})
+
+
+class RemoteTerminal:
+    """One endpoint of the rig in another process: JSON lines, one answer per question, in order."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._name = name
+        self._one = asyncio.Lock()
+
+    async def _ask(self, question: Mapping[str, object]) -> Any:
+        line = json.dumps({"endpoint": self._name, **question}, allow_nan=False) + "\n"
+        async with self._one, asyncio.timeout(LINE_DEADLINE_S):
+            self._writer.write(line.encode())
+            answer = await self._reader.readline()
+        if not answer:
+            raise ConnectionAbortedError("the simulated plant is gone")
+        return json.loads(answer)
+
+    async def values(self) -> Mapping[str, float] | None:
+        """Return every point now; None while mute; ConnectionAbortedError while it drops connections."""
+        answer = await self._ask({"op": "values"})
+        if answer == "close":
+            raise ConnectionAbortedError(f"{self._name} drops connections by scenario")
+        values: Mapping[str, float] | None = answer
+        return values
+
+    async def command(self, values: Mapping[str, float]) -> None:
+        """Write points."""
+        await self._ask({"op": "command", "values": dict(values)})
+
+    async def note(self, record: Mapping[str, object]) -> None:
+        """Add a line to the device log."""
+        await self._ask({"op": "note", "record": dict(record)})
+
+
+async def serve_lines(path: Path, terminals: Mapping[str, RigTerminal]) -> asyncio.Server:
+    """Answer remote terminals on a Unix socket that only the owner may open."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await _obey(terminals, json.loads(line))).encode() + b"\n")
+                async with asyncio.timeout(LINE_DEADLINE_S):
+                    await writer.drain()
+        except (OSError, TimeoutError):
+            pass  # a front that died; its next one connects anew
+        finally:
+            writer.transport.abort()
+
+    return await asyncio.start_unix_server(talk, sock=_own_socket(path), limit=LINE_LIMIT)
+
+
+def _own_socket(path: Path) -> socket.socket:
+    """Bind a socket that only the owner may open; one left by a killed run is taken over."""
+    path.unlink(missing_ok=True)
+    own = socket.socket(socket.AF_UNIX)
+    own.bind(str(path))
+    path.chmod(0o600)
+    return own
+
+
+async def _obey(terminals: Mapping[str, RigTerminal], question: Mapping[str, Any]) -> object:
+    terminal = terminals[question["endpoint"]]
+    match question["op"]:
+        case "values":
+            try:
+                return await terminal.values()
+            except ConnectionAbortedError:
+                return "close"
+        case "command":
+            await terminal.command(question["values"])
+        case "note":
+            await terminal.note(question["record"])
+        case op:
+            raise ValueError(f"unknown question {op!r}")
+    return True

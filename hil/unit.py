@@ -1,0 +1,151 @@
+"""One simulated device: true physics, local brain, registers and counters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from hil import brain
+from hil.device_log import Note
+from vpp.devices import DEVICE_TYPES, Caes, Command, Device, DeviceType, Initial
+from vpp.park import Park
+from vpp.types import Access, Point
+
+FAULT, REVERTED = 3.0, 4.0
+"""Codes of the point `status` (docs/architecture.md)."""
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """A device of the rig; moved by `move`, written by `command`."""
+
+    device: Device
+    """True parameters."""
+    state: Any
+    note: Note
+    held: brain.Held
+    before: brain.Held
+    """What it acts on until `held.at`."""
+    registers: dict[str, float]
+    """Command registers by point name, as last written."""
+    epoch: float = 0.0
+    """Newest epoch seen; older ones are fenced off."""
+    tripped_until: datetime | None = None
+    reverted: bool = False
+    energy_out_mwh: float = 0.0
+    energy_in_mwh: float = 0.0
+    fenced: int = 0
+    """Commands ignored for their old epoch."""
+    kind: DeviceType = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kind = DEVICE_TYPES[self.device.resource.kind]
+
+    @property
+    def id(self) -> str:
+        """Resource id."""
+        return self.device.resource.id
+
+    def command(self, values: Mapping[str, float], at: datetime) -> None:
+        """Take written command points; an epoch older than the newest seen is ignored and logged."""
+        merged = {**self.registers, **values}
+        record = {"device": self.id, "epoch": merged.get("epoch"), "sequence": merged.get("sequence")}
+        if values.get("epoch", self.epoch) < self.epoch:
+            self.fenced += 1
+            self.note(at, {"event": "fenced", **record, "values": dict(values)})
+            return
+        self.epoch = max(self.epoch, values.get("epoch", self.epoch))
+        self.registers = merged
+        self.note(at, {"event": "write", **record, "values": dict(values)})
+        if values.keys() <= {"epoch"}:
+            return
+        self.before = self.held
+        self.held = brain.take(merged, at)
+
+    def move(self, at: datetime, dt_s: float, drive: float) -> float:
+        """Step the device from plant time `at` by `dt_s`; returns the mean p_mw of the step.
+
+        A command written inside the step takes effect at the next one.
+        """
+        held = self.held if self.held.at <= at else self.before
+        self._watch(held, at)
+        down = self.tripped_until is not None
+        command = Command(p_mw=0.0) if down else brain.acts_on(held, at)
+        was = self.state
+        self.state = self.kind.step(self.device, was, command, dt_s, 0.0 if down else drive)
+        if down:
+            return 0.0
+        out_mwh, in_mwh = (
+            getattr(self.state, name, 0.0) - getattr(was, name, 0.0)
+            for name in ("energy_out_mwh", "energy_in_mwh")
+        )
+        self.energy_out_mwh += out_mwh
+        self.energy_in_mwh += in_mwh
+        return float((out_mwh - in_mwh) * 3600 / dt_s)
+
+    def _watch(self, held: brain.Held, at: datetime) -> None:
+        reverted = at >= held.reverts_at
+        if reverted and not self.reverted:
+            self.note(
+                held.reverts_at,
+                {
+                    "event": "reverted",
+                    "device": self.id,
+                    "reversion_mw": held.reversion_mw,
+                    "written_at": held.at.isoformat(),
+                },
+            )
+        self.reverted = reverted
+        if self.tripped_until is not None and at >= self.tripped_until:
+            self.note(self.tripped_until, {"event": "ready", "device": self.id})
+            self.tripped_until = None
+
+    def trip(self, at: datetime, for_s: float) -> None:
+        """Open its breaker until `for_s` plant seconds after `at`."""
+        self.tripped_until = at + timedelta(seconds=for_s)
+        self.note(at, {"event": "trip", "device": self.id, "for_s": for_s})
+
+    def settle(self, available_mw: float) -> None:
+        """Give a wind or PV plant the weather it starts with."""
+        self.state = self.kind.initial(self.device, Initial(p_mw=available_mw))
+
+    def new_day(self) -> None:
+        """Begin the plant's next calendar day: counters of today start again."""
+        self.state = self.kind.new_day(self.state)
+
+    def measured(self) -> dict[str, float]:
+        """Return what the physics knows of its read points."""
+        return dict(self.kind.measure(self.device, self.state))
+
+    def values(self) -> dict[str, float]:
+        """Return measured points and command registers; no noise."""
+        measured = self.measured()
+        if self.tripped_until is not None:
+            measured |= {"status": FAULT, "p_mw": 0.0}
+        elif self.reverted:
+            measured["status"] = REVERTED
+        return {
+            **self.registers,
+            **measured,
+            "energy_out_mwh": self.energy_out_mwh,
+            "energy_in_mwh": self.energy_in_mwh,
+        }
+
+
+def build(device: Device, park: Park, points: tuple[Point, ...], start: datetime, note: Note) -> Unit:
+    """Return a device in the park's initial state, before its first command."""
+    contracts = park.contracts
+    initial = Initial(
+        soc=contracts.initial.caes_soc if isinstance(device, Caes) else contracts.initial.battery_soc,
+        mode=contracts.initial.caes_mode,
+        h2_kg=contracts.hydrogen.initial_kg if contracts.hydrogen is not None else 0.0,
+    )
+    held = brain.at_rest(device, start)
+    return Unit(
+        device=device,
+        state=DEVICE_TYPES[device.resource.kind].initial(device, initial),
+        note=note,
+        held=held,
+        before=held,
+        registers={p.point: 0.0 for p in points if p.access is Access.WRITE},
+    )
