@@ -2,7 +2,7 @@
 
 from vpp.devices.bess import Bess, BessParams
 from vpp.devices.caes import Caes, CaesParams
-from vpp.devices.command import Command, Initial
+from vpp.devices.command import Change, Command, Initial
 from vpp.devices.electrolyzer import Electrolyzer, ElectrolyzerParams
 from vpp.devices.h2_store import H2Store, H2StoreParams
 from vpp.devices.pv import Pv, PvParams
@@ -17,6 +17,7 @@ __all__ = [
     "BessParams",
     "Caes",
     "CaesParams",
+    "Change",
     "Command",
     "Device",
     "DeviceType",

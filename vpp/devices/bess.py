@@ -10,7 +10,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 
 from vpp.devices.approach import Lag, approach_parts
-from vpp.devices.command import Command, Initial
+from vpp.devices.command import AT_ONCE, Change, Command, Initial
 from vpp.types import Resource
 
 Share = Annotated[float, Ge(0), Le(1)]
@@ -158,9 +158,9 @@ def command_bounds(device: Bess, state: BessState, drive: float) -> tuple[float,
     return low, high
 
 
-def lead_s(device: Bess, from_mw: float, to_mw: float) -> float:
-    """Return 0: a battery turns round within a second."""
-    return 0.0
+def change(device: Bess, from_mw: float, to_mw: float) -> Change:
+    """Return no lead: a battery turns round within a second."""
+    return AT_ONCE
 
 
 def new_day(state: BessState) -> BessState:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from vpp.devices import curve
+from vpp.devices.command import Change
 from vpp.types import Resource
 
 Share = Annotated[float, Ge(0), Le(1)]
@@ -56,6 +57,8 @@ class CompressorParams:
     """Share of the train's rated power -> efficiency relative to `eta_charge`."""
 
 
+MAX_HALF_RAMP_S = 1800.0
+"""No ramp is begun earlier than this, however small the swing that trains in exchange leave."""
 Machine = TurbineParams | CompressorParams
 
 
@@ -222,24 +225,23 @@ def units_mw(device: Caes, p_mw: float) -> tuple[float, ...]:
     return (0.0, *(level,) * on, *(0.0,) * (machine.trains - on))
 
 
-def lead_s(device: Caes, from_mw: float, to_mw: float) -> float:
-    """Return the seconds before a step boundary at which the next step's power must be asked for.
+def change(device: Caes, from_mw: float, to_mw: float) -> Change:
+    """Return the lead from one terminal power to the next.
 
-    Every machine that moves by d MW at r MW/s is off the new level by an area of d^2 / (2 r); the
-    lead makes up for their sum, which centres a single ramp on the boundary. A machine that comes
-    from standstill is asked its start time earlier.
+    Every machine that moves by d MW at r MW/s is off the new level by an area of d^2 / (2 r); half
+    the ramp is the jump in power that has their sum. A machine that comes from standstill needs its
+    start time first.
     """
     params = device.params
-    area, change, start_s = 0.0, 0.0, 0.0
+    area, swing, start_s = 0.0, 0.0, 0.0
     machines: list[Machine] = [params.turbine, *([params.compressor] * params.compressor.trains)]
     for i, (spec, a, b) in enumerate(
         zip(machines, units_mw(device, from_mw), units_mw(device, to_mw), strict=True)
     ):
         sign = 1.0 if i == 0 else -1.0
         area += sign * (b - a) * abs(b - a) * 30.0 / spec.ramp_mw_per_min
-        change += sign * (b - a)
+        swing += sign * (b - a)
         if a == 0.0 and b > 0.0:
             start_s = spec.start_time_s
-    if abs(change) < 1e-6:
-        return start_s
-    return start_s + min(max(area / change, 0.0), 1800.0)
+    half_ramp_s = min(max(area / swing, 0.0), MAX_HALF_RAMP_S) if abs(swing) > 1e-6 else 0.0
+    return Change(start_s, half_ramp_s)

@@ -1,7 +1,7 @@
 """What is asked of a device, and the values its first state is built from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +26,16 @@ class Initial:
     """Content of a hydrogen store."""
     p_mw: float = 0.0
     """Power at the terminals: wind, PV, battery, electrolyser."""
+
+
+class Change(NamedTuple):
+    """What it takes to bring a device from one planned power to the next, seconds."""
+
+    start_s: float
+    """Waiting until a machine may take load; 0 where none has to start."""
+    half_ramp_s: float
+    """Time from the begin of the ramp to the moment that, taken as a jump, has the same energy."""
+
+
+AT_ONCE = Change(0.0, 0.0)
+"""For devices that follow within seconds."""

@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le
 
 from vpp.devices import curve
 from vpp.devices.approach import Lag, approach
-from vpp.devices.command import Command, Initial
+from vpp.devices.command import Change, Command, Initial
 from vpp.types import Resource
 
 NonNegative = Annotated[float, Ge(0)]
@@ -327,27 +327,27 @@ def command_bounds(device: Electrolyzer, state: ElectrolyzerState, drive: float)
     return -device.load_max_mw, 0.0
 
 
-def lead_s(device: Electrolyzer, from_mw: float, to_mw: float) -> float:
-    """Return the seconds before a step boundary at which the next step's load must be asked for.
+def change(device: Electrolyzer, from_mw: float, to_mw: float) -> Change:
+    """Return the lead from one terminal power to the next, both <= 0.
 
-    The ramp is centred on the boundary. A plant that comes from cold is asked a cold start earlier,
-    one that comes from standby a hot start earlier. Where more stacks are needed than are on, those
-    on carry what they can meanwhile, and the lead is chosen so that the energy is right.
+    A plant that comes from cold is asked a cold start earlier, one that comes from standby a hot
+    start earlier. Where more stacks are needed than are on, those on carry what they can meanwhile,
+    and the lead is the share of the hot start that makes the energy right.
     """
     params = device.params
     before, after = max(-from_mw, 0.0), max(-to_mw, 0.0)
     half_ramp_s = abs(after - before) / (-params.ramp_pct_per_s / 100 * device.resource.p_min_mw) / 2
     was, is_to_be = _wanted(device, before), _wanted(device, after)
     if is_to_be == "cold":
-        return half_ramp_s
+        return Change(0.0, half_ramp_s)
     if was == "cold":
-        return params.cold_start_min * 60 + half_ramp_s
+        return Change(params.cold_start_min * 60, half_ramp_s)
     on, needed = best_stacks(device, before), best_stacks(device, after)
     if needed <= on:
-        return half_ramp_s
+        return Change(0.0, half_ramp_s)
     held = on * params.stack_load_max * params.stack_mw + (params.stacks - on) * device.stack_standby_mw
     late = 1.0 if on == 0 else max(0.0, after - held) / (after - before)
-    return params.hot_start_min * 60 * late + half_ramp_s
+    return Change(params.hot_start_min * 60 * late, half_ramp_s)
 
 
 def new_day(state: ElectrolyzerState) -> ElectrolyzerState:

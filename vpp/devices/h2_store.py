@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from vpp.devices.command import Command, Initial
+from vpp.devices.command import AT_ONCE, Change, Command, Initial
 from vpp.types import Resource
 
 
@@ -113,9 +113,9 @@ def delivery_max_kg_per_h(device: H2Store, state: H2StoreState) -> float:
     return device.params.pipeline_max_kg_per_h if state.h2_kg > device.min_kg else 0.0
 
 
-def lead_s(device: H2Store, from_mw: float, to_mw: float) -> float:
-    """Return 0: the power is not commanded."""
-    return 0.0
+def change(device: H2Store, from_mw: float, to_mw: float) -> Change:
+    """Return no lead: the power is not commanded."""
+    return AT_ONCE
 
 
 def new_day(state: H2StoreState) -> H2StoreState:

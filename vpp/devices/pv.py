@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 
 from vpp.devices.approach import Lag, approach
-from vpp.devices.command import Command, Initial
+from vpp.devices.command import AT_ONCE, Change, Command, Initial
 from vpp.types import Resource
 
 
@@ -90,9 +90,9 @@ def command_bounds(device: Pv, state: PvState, drive: float) -> tuple[float, flo
     return 0.0, min(max(drive, 0.0), device.resource.p_max_mw)
 
 
-def lead_s(device: Pv, from_mw: float, to_mw: float) -> float:
-    """Return 0: a cap acts within seconds."""
-    return 0.0
+def change(device: Pv, from_mw: float, to_mw: float) -> Change:
+    """Return no lead: a cap acts within seconds."""
+    return AT_ONCE
 
 
 def new_day(state: PvState) -> PvState:

@@ -8,7 +8,7 @@ from typing import Any
 from vpp.devices import bess, caes, caes_step, electrolyzer, h2_store, pv, wind
 from vpp.devices.bess import BessState
 from vpp.devices.caes_step import CaesState
-from vpp.devices.command import Command, Initial
+from vpp.devices.command import Change, Command, Initial
 from vpp.devices.electrolyzer import ElectrolyzerState
 from vpp.devices.h2_store import H2StoreState
 from vpp.devices.pv import PvState
@@ -33,9 +33,9 @@ class DeviceType:
     measure: Callable[[Any, Any], dict[str, float]]
     command_bounds: Callable[[Any, Any, float], tuple[float, float]]
     """(device, state, drive) -> (p_min_mw, p_max_mw) that a command may ask now."""
-    lead_s: Callable[[Any, float, float], float]
-    """(device, from_mw, to_mw) -> seconds before a step boundary at which the plan's next power must
-    be asked for, so that the energies of the steps come out."""
+    change: Callable[[Any, float, float], Change]
+    """(device, from_mw, to_mw) -> how long before a step boundary the plan's next power must be asked
+    for, so that the energies of the steps come out."""
     new_day: Callable[[Any], Any]
     """State with the counters of the day at zero; called at local midnight."""
 
@@ -49,7 +49,7 @@ def _type(kind: str, params: type[Any], device: type[Any], file: Any, motion: An
         step=motion.step,
         measure=motion.measure,
         command_bounds=motion.command_bounds,
-        lead_s=file.lead_s,
+        change=file.change,
         new_day=motion.new_day,
     )
 

@@ -1,0 +1,75 @@
+"""From a plan's interval means to what a device is asked for at a moment.
+
+A plan says one power per step; a device has ramps and starts. Asking for each step's power so much
+ahead of its boundary that ramps lie centred on it and starts are over in time (`DeviceType.change`)
+makes the energy of the simulated day equal the plan's. Setpoints are a step function: a controller
+that looks only once a minute is late by at most that minute at both ends of a block.
+"""
+
+from datetime import datetime, timedelta
+
+from vpp.devices import DEVICE_TYPES, Device, Pv, Wind
+from vpp.types import Plan
+
+FREE_MW = 1e-3
+"""A planned curtailment below this is none: the cap is opened (assumption)."""
+SAME_MW = 1e-3
+"""Levels closer than this are one level: a solver's last digits begin no ramp (assumption)."""
+
+
+def target_mw(device: Device, plan: Plan, at: datetime) -> float:
+    """Return the setpoint for plant time `at`, MW at the terminals, injection positive.
+
+    For wind and PV it is a cap, the rating in steps that curtail nothing. Before the plan's start
+    its first step holds, after its end the last.
+    """
+    series = plan.series[device.resource.id]
+    powers = series["p_mw"]
+    step_s, into_s, i = _where(plan, at)
+    if isinstance(device, Wind | Pv):
+        curtailed = series["curtailed_mw"].item(i) > FREE_MW
+        return min(powers.item(i), device.resource.p_max_mw) if curtailed else device.resource.p_max_mw
+    change = DEVICE_TYPES[device.resource.kind].change
+    level = powers.item(i)
+    until_s = step_s - into_s
+    for k in range(i + 1, plan.steps):
+        following = powers.item(k)
+        if abs(following - level) > SAME_MW:
+            start_s, half_ramp_s = change(device, level, following)
+            if until_s > start_s + half_ramp_s:
+                # an earlier start must not undo the change that comes before it
+                break
+            level = following
+        until_s += step_s
+    return level
+
+
+def target_h2_kg_per_h(device: Device, plan: Plan, at: datetime) -> float:
+    """Return the delivery asked of a hydrogen store at plant time `at`; 0 for other devices."""
+    delivery = plan.series[device.resource.id].get("delivery_kg_per_h")
+    return 0.0 if delivery is None else delivery.item(_where(plan, at)[2])
+
+
+def expected_mw(device: Device, plan: Plan, at: datetime) -> float:
+    """Return the power that the plan means at plant time `at`: levels joined by centred ramps."""
+    powers = plan.series[device.resource.id]["p_mw"]
+    step_s, into_s, i = _where(plan, at)
+    level = powers.item(i)
+    if isinstance(device, Wind | Pv) or not 0.0 <= into_s < step_s:
+        return level
+    change = DEVICE_TYPES[device.resource.kind].change
+    for k, distance_s in ((i - 1, into_s), (i + 1, step_s - into_s)):
+        if 0 <= k < plan.steps and abs(powers.item(k) - level) > SAME_MW:
+            first, second = (powers.item(k), level) if k < i else (level, powers.item(k))
+            half_s = min(change(device, first, second).half_ramp_s, step_s / 2)
+            if distance_s < half_s:
+                return level + (powers.item(k) - level) * (half_s - distance_s) / (2 * half_s)
+    return level
+
+
+def _where(plan: Plan, at: datetime) -> tuple[float, float, int]:
+    """Return (step length s, seconds since the step's start, its index inside the plan)."""
+    step_s = plan.step_min * 60.0
+    since_s = (at - plan.start) / timedelta(seconds=1)
+    i = min(max(int(since_s // step_s), 0), plan.steps - 1)
+    return step_s, since_s - i * step_s, i
