@@ -266,4 +266,5 @@ class Oracle:
         p, q = np.atleast_2d(p_mw), np.atleast_2d(q_mvar)
         if p.shape != q.shape or p.shape[1] != len(self.elements):
             raise ValueError(f"expected (steps, {len(self.elements)}), got {p.shape} and {q.shape}")
-        return self.flow.solve_nodes(p @ self._to_node, q @ self._to_node)
+        with np.errstate(invalid="ignore"):  # an infinite injection becomes nan and is flagged
+            return self.flow.solve_nodes(p @ self._to_node, q @ self._to_node)
