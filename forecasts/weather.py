@@ -1,7 +1,7 @@
 """Weather of the site at the knots of a UTC day: local time, clouds, temperature, wind."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from math import gamma
 from zoneinfo import ZoneInfo
@@ -88,7 +88,10 @@ def wind_speed_ms(seed: int, farm: str, zone: str, day: int) -> Array:
     z = rho**0.5 * process[0] + (1 - rho) ** 0.5 * process[1]
     scale = c.WIND_MEAN_MS / gamma(1 + 1 / c.WEIBULL_K)
     base = scale * (-np.log(ndtr(-z))) ** (1 / c.WEIBULL_K)
-    month = np.asarray(c.WIND_MONTH)[local.month - 1]
+    # the season holds at noon with a line between, so that the wind does not jump at a month's end
+    dates = np.arange(local.ordinal[0] - 1, local.ordinal[-1] + 2)
+    season = [c.WIND_MONTH[date.fromordinal(int(d)).month - 1] for d in dates]
+    month = np.interp(local.ordinal + local.hour / 24, dates + 0.5, season)
     daily = 1 + c.WIND_DIURNAL_AMP * np.cos(2 * np.pi * (local.hour - c.WIND_DIURNAL_MAX_H) / 24)
     return np.asarray(base * month * daily)
 

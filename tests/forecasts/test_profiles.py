@@ -91,8 +91,9 @@ def test_the_sun_shines_at_noon_and_not_at_midnight(park):
     assert (available_mw(park, "PV", [d + timedelta(hours=12) for d in days], 900.0) == 0).all()
 
 
-def test_nothing_jumps_from_one_second_to_the_next(park):
-    at = NOON.timestamp() + np.arange(2 * 86400.0)
+@pytest.mark.parametrize("day", [NOON, datetime(2026, 5, 31, 4, tzinfo=UTC)])
+def test_nothing_jumps_from_one_second_to_the_next_nor_at_the_end_of_a_month(park, day):
+    at = day.timestamp() + np.arange(2 * 86400.0)
     for element in ELEMENTS:
         rating = park.loads[element].p_peak_mw if element in park.loads else park.resources[element].p_max_mw
         assert np.abs(np.diff(instant_mw(park, element, at))).max() < 0.002 * rating, element

@@ -4,7 +4,8 @@ import numpy as np
 import pandapower as pp
 import pytest
 
-from network.model import SIGN, elements, index_table, inject, q_mvar, table_of, to_pandapower
+from network.model import SIGN, TABLE, elements, index_table, inject, q_mvar, table_of, to_pandapower
+from vpp.devices import DEVICE_TYPES
 
 
 def test_every_resource_and_load_is_in_the_net_once_and_by_name(park):
@@ -82,3 +83,7 @@ def test_an_unknown_element_is_refused(park):
 
 def test_the_sign_table_turns_withdrawals_only():
     assert {k for k, v in SIGN.items() if v < 0} == {"load", "storage"}
+
+
+def test_every_kind_of_device_has_its_table():
+    assert TABLE.keys() == DEVICE_TYPES.keys()

@@ -107,6 +107,9 @@ def test_a_step_without_solution_is_flagged_and_spoils_no_other(oracle):
     for values in (states.vm_pu, states.loading_percent, states.p_tie_mw, states.losses_mw):
         assert np.isnan(values[1]).all()
         assert np.isfinite(values[[0, 2]]).all()
+    assert oracle.solve(p[::2], np.zeros((2, p.shape[1]))).converged.all(), (
+        "the next call is not marked by it"
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
