@@ -14,7 +14,7 @@ import numpy as np
 
 T = TypeVar("T")
 
-MAY_BE_NON_FINITE = frozenset({"gap", "age_s", "tie_mean_mw", "metered_ms"})
+MAY_BE_NON_FINITE = frozenset({"gap", "age_s", "tie_mean_mw", "last_mean_mw", "metered_ms"})
 """Fields whose docstring gives nan or inf a meaning; everywhere else they are refused."""
 
 

@@ -1,0 +1,47 @@
+"""The one place where control is put together, for memory and for its own process."""
+
+from controllers.acting import intake, memory, tie
+from controllers.acting.core import Core
+from controllers.acting.cycle import Control
+from controllers.acting.field import Field
+from controllers.acting.tracking import Tracker
+from vpp.clock import Clock
+from vpp.journal import Journal, SnapshotLog
+from vpp.park.model import Park
+from vpp.state_dir import StateDir
+from vpp.types import Mode
+
+
+def build_control(
+    park: Park, field: Field, clock: Clock, journal: Journal, *, epoch: int, state: StateDir | None = None
+) -> Control:
+    """Return control, with what a run before remembered where `state` is given.
+
+    `epoch` must be greater than at every start before: devices fence older commands by it.
+    """
+    kept = memory.load(state.root / "control.memory") if state is not None else memory.Memory()
+    now = clock.plant_now()
+    start = tie.quarter(now)
+    peak = park.contracts.tie.month_peak_so_far_mw
+    window = kept.tie if kept.tie is not None and kept.tie.start == start else None
+    if window is None:
+        peak = max(peak, kept.tie.month_peak_mw) if kept.tie is not None else peak
+        window = tie.TieWindow(start=start, month_peak_mw=peak)
+    core = Core(
+        park=park,
+        field=field,
+        clock=clock,
+        journal=journal,
+        log=SnapshotLog(journal),
+        tracker=Tracker(tuple(park.resources), {n: r.kind for n, r in park.resources.items()}),
+        epoch=epoch,
+        plan_file=state.current_plan if state is not None else None,
+        memory_file=state.root / "control.memory" if state is not None else None,
+        tie=window,
+        modes={name: kept.modes.get(name, Mode.AUTO) for name in park.resources},
+        ledger={name: entry for name, entry in kept.ledger.items() if name in park.loads},
+        orders=tuple(order for order in kept.orders if order.end > now),
+    )
+    journal.append("start", {"park": park.name, "epoch": epoch})
+    intake.recalled(core)
+    return Control(core)

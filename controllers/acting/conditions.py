@@ -1,0 +1,189 @@
+"""The causes of alarms, told from what one cycle has seen."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import isfinite
+
+from controllers.acting.alarms import Condition
+from controllers.acting.tie import TOLERANCE_MW, TieWindow
+from vpp.park.model import Park
+from vpp.types import Ack, Mode, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
+
+STATUS_WORDS: Mapping[int, str] = {
+    3: "reports a fault",
+    4: "has reverted by itself: it had no valid command",
+    5: "is in local control",
+}
+"""Codes of point `status` (docs/architecture.md)."""
+DEVIATION_MW = 1.5
+DEVIATION_SHARE = 0.05
+"""A device follows while it is nearer to its expected output than the larger of both; assumption."""
+DEVIATION_CYCLES = 5
+DEVIATION_S = 30.0
+"""Both must have passed before a device counts as not following; assumption."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """How long a device has been away from its expected output."""
+
+    cycles: int = 0
+    seconds: float = 0.0
+
+    @property
+    def lasting(self) -> bool:
+        """True where it can no longer be a lag."""
+        return self.cycles >= DEVIATION_CYCLES and self.seconds >= DEVIATION_S
+
+
+def deviation(
+    last: Deviation, expected_mw: float, reading: Reading, rating_mw: float, dt_s: float
+) -> Deviation:
+    """Return the count after this cycle; a bad reading says nothing and starts it anew."""
+    p_mw = reading.values.get("p_mw")
+    if p_mw is None or reading.quality is not Quality.GOOD:
+        return Deviation()
+    if abs(p_mw - expected_mw) <= max(DEVIATION_MW, DEVIATION_SHARE * rating_mw):
+        return Deviation()
+    return Deviation(cycles=last.cycles + 1, seconds=last.seconds + dt_s)
+
+
+def of_endpoints(readings: Mapping[str, Reading]) -> Iterator[Condition]:
+    """Name silent endpoints, and devices that say themselves what is wrong."""
+    for name, reading in readings.items():
+        if reading.quality is Quality.BAD:
+            last = "never answered" if reading.read_at is None else f"silent for {_span(reading.age_s)}"
+            yield Condition(
+                id=f"silent:{name}",
+                severity=Severity.ALARM,
+                source=name,
+                text=f"{name} is {last}" if reading.read_at is not None else f"{name} has {last}",
+            )
+            continue
+        code = int(reading.values.get("status", 1))
+        if code in STATUS_WORDS:
+            yield Condition(
+                id=f"status:{name}", severity=Severity.ALARM, source=name, text=f"{name} {STATUS_WORDS[code]}"
+            )
+
+
+def of_writes(acks: Mapping[str, Ack], readings: Mapping[str, Reading]) -> Iterator[Condition]:
+    """Name commands that a device with a good reading did not take."""
+    words = {
+        Outcome.REFUSED: "refused its command",
+        Outcome.UNKNOWN: "did not answer its command: it may have been executed",
+        Outcome.WRONG: "answered its command wrongly",
+    }
+    for name, ack in acks.items():
+        if ack.outcome in words and readings[name].quality is not Quality.BAD:
+            yield Condition(
+                id=f"write:{name}",
+                severity=Severity.ACTION,
+                source=name,
+                text=f"{name} {words[ack.outcome]} ({ack.detail})",
+            )
+
+
+def of_following(
+    deviations: Mapping[str, Deviation], readings: Mapping[str, Reading], setpoints: Mapping[str, Setpoint]
+) -> Iterator[Condition]:
+    """Name devices that answer but do not do what they were told."""
+    for name, away in deviations.items():
+        if away.lasting and name in setpoints:
+            p_mw, asked = readings[name].values.get("p_mw", 0.0), setpoints[name].p_mw
+            yield Condition(
+                id=f"not_following:{name}",
+                severity=Severity.ALARM,
+                source=name,
+                text=f"{name} does not follow: {p_mw:.1f} MW metered, {asked:.1f} MW ordered",
+            )
+
+
+def of_tie(window: TieWindow, limit_mw: float, broken: Mapping[str, float]) -> Iterator[Condition]:
+    """Tell of the running mean over its limit, and rows that no allowed command can hold."""
+    if isfinite(window.mean_mw) and window.mean_mw > limit_mw + TOLERANCE_MW:
+        yield Condition(
+            id="tie:mean",
+            severity=Severity.ALARM,
+            source="tie",
+            text=f"import mean of this quarter hour is {window.mean_mw:.1f} MW, limit {limit_mw:.1f} MW",
+        )
+    for name, excess in broken.items():
+        if excess > TOLERANCE_MW:
+            yield Condition(
+                id=f"limit:{name}",
+                severity=Severity.ALARM,
+                source="network",
+                text=f"limit {name} cannot be held by any device that may move: over by {excess:.1f}",
+            )
+
+
+def of_plan(
+    plan: Plan | None, followed: bool, now: datetime, replan_min: int, roles: frozenset[str] | None
+) -> Iterator[Condition]:
+    """Tell of no plan to follow, a planner that is gone or silent, a plan below optimal."""
+    if not followed:
+        text = "no plan has come yet" if plan is None else f"the plan {plan.id} has ended"
+        yield Condition(
+            id="plan:none", severity=Severity.ALARM, source="control", text=f"{text}: last values are held"
+        )
+    gone = roles is not None and "planner" not in roles
+    old = plan is not None and now - plan.made_at > timedelta(minutes=2 * replan_min)
+    if gone or old:
+        why = (
+            "is not connected"
+            if gone
+            else f"has sent no plan for {_span((now - plan.made_at).total_seconds())}"
+            if plan
+            else ""
+        )
+        yield Condition(
+            id="planner:silent",
+            severity=Severity.ALARM,
+            source="planner",
+            text=f"the planner {why}; control goes on with what it has",
+        )
+    if plan is not None and followed and plan.label not in (PlanLabel.OPTIMAL, PlanLabel.FEASIBLE):
+        yield Condition(
+            id="plan:label",
+            severity=Severity.ACTION,
+            source="planner",
+            text=f"the plan in force is {plan.label}: {plan.status}",
+        )
+
+
+def of_modes(modes: Mapping[str, Mode]) -> Iterator[Condition]:
+    """Name devices that control does not move, as a banner."""
+    for name, mode in modes.items():
+        if mode is not Mode.AUTO:
+            yield Condition(
+                id=f"mode:{name}",
+                severity=Severity.INFORMATION,
+                source=name,
+                text=f"{name} is in {mode} mode",
+            )
+
+
+def of_loads(park: Park, calls: Mapping[str, Mapping[str, float]]) -> Iterator[Condition]:
+    """Name loads that are cut longer than their contract allows."""
+    for name, entry in calls.items():
+        most = park.loads[name].max_shed_min
+        if entry["open_blocks"] and entry["running_min"] > most:
+            yield Condition(
+                id=f"overdue:{name}",
+                severity=Severity.ACTION,
+                source=name,
+                text=f"{name} is cut for {entry['running_min']:.0f} min, allowed are {most:.0f}: restore it",
+            )
+
+
+def of_journal(trouble: str | None, lost: int) -> Iterator[Condition]:
+    """Tell of a journal that the disk does not take."""
+    if trouble is not None:
+        text = f"{trouble}; {lost} records are lost so far" if lost else trouble
+        yield Condition(id="journal", severity=Severity.ALARM, source="control", text=text)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

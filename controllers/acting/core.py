@@ -1,0 +1,79 @@
+"""Everything control knows between two cycles, in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as fresh
+from datetime import datetime
+from pathlib import Path
+
+from controllers.acting.alarms import EMPTY, AlarmBoard, Condition
+from controllers.acting.conditions import Deviation
+from controllers.acting.expectation import State
+from controllers.acting.field import Field
+from controllers.acting.following import PlanInForce
+from controllers.acting.judge import Pulse
+from controllers.acting.ledger import Calls, standing
+from controllers.acting.memory import Memory, save
+from controllers.acting.tie import TieWindow
+from controllers.acting.tracking import Tracker
+from vpp.clock import Clock
+from vpp.journal import Journal, SnapshotLog
+from vpp.park.model import Park
+from vpp.types import DispatchOrder, Mode, Reading, Reply, Setpoint, ShedReport, Snapshot
+
+
+@dataclass(slots=True, kw_only=True)
+class Core:
+    """State of control; changed by the cycle and by commands, never by anything else."""
+
+    park: Park
+    field: Field
+    clock: Clock
+    journal: Journal
+    log: SnapshotLog
+    tracker: Tracker
+    epoch: int
+    plan_file: Path | None
+    memory_file: Path | None
+    tie: TieWindow
+    modes: dict[str, Mode]
+    ledger: dict[str, Calls]
+    orders: tuple[DispatchOrder, ...]
+    force: PlanInForce | None = None
+    roles: frozenset[str] | None = None
+    """Roles connected to the link; None in memory, where there is no link."""
+    snapshot: Snapshot | None = None
+    cycle: int = 0
+    last_at: datetime | None = None
+    readings: Mapping[str, Reading] = fresh(default_factory=dict)
+    pulses: dict[str, Pulse] = fresh(default_factory=dict)
+    expected: dict[str, State] = fresh(default_factory=dict)
+    deviations: dict[str, Deviation] = fresh(default_factory=dict)
+    setpoints: dict[str, Setpoint] = fresh(default_factory=dict)
+    correction_mw: float = 0.0
+    curtailed_mw: float = 0.0
+    """Wind and PV that the last cycle held back beyond the plan."""
+    board: AlarmBoard = EMPTY
+    notes: dict[str, Condition] = fresh(default_factory=dict)
+    """Alarms that other processes raised."""
+    closing: list[tuple[str, int]] = fresh(default_factory=list)
+    """(load, block) in the order in which restoration closes them."""
+    closed_at: datetime | None = None
+    answers: dict[str, Reply | ShedReport] = fresh(default_factory=dict)
+    """Last answers by order id, so that a repeated order has no second effect."""
+    missed_ticks: int = 0
+    dropped_plans: int = 0
+
+    def calls(self, now: datetime) -> dict[str, dict[str, float]]:
+        """Return the ledger of every interruptible load as in `PlantState.calls`."""
+        return {
+            name: standing(load, self.ledger.get(name, Calls()), now, self.park.site.zone)
+            for name, load in self.park.loads.items()
+            if load.blocks
+        }
+
+    def remember(self) -> None:
+        """Write what must outlive a restart; a disk that takes nothing is the journal's alarm."""
+        memory = Memory(tie=self.tie, ledger=self.ledger, modes=self.modes, orders=self.orders)
+        if self.memory_file is not None:
+            save(self.memory_file, memory)

@@ -1,0 +1,284 @@
+"""One cycle of control: read, judge, track, clip, write, close, tell."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from controllers.acting import alarms, conditions, expectation, following, intake, targets, tie
+from controllers.acting.core import Core
+from controllers.acting.envelope import Assured, Row, assure, network_rows, tie_rows
+from controllers.acting.image import Moment, freeze
+from controllers.acting.judge import judge
+from controllers.acting.setpoints import Narrowed, narrow, next_sequence, trusted_s
+from controllers.acting.tracking import corrected
+from vpp.devices import Pv, Wind
+from vpp.link import Message
+from vpp.types import (
+    Ack,
+    Mode,
+    Quality,
+    Reply,
+    Setpoint,
+    ShedReport,
+    Snapshot,
+    Source,
+)
+
+RESTORE_PAUSE_S = 30.0
+"""Plant seconds between two blocks that restoration closes; assumption."""
+REVERSION_MW = 0.0
+"""What a device goes to by itself after holding; values by AC check come with a later issue."""
+SAVE_EVERY = 60
+"""Cycles between two writes of the memory file when nothing asked for one."""
+
+
+class Control:
+    """Control as its composition roots see it: `cycle()` once per tick, `take()` in between."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest cycle; RuntimeError before the first."""
+        if self._core.snapshot is None:
+            raise RuntimeError("control has not run a cycle yet")
+        return self._core.snapshot
+
+    async def cycle(self) -> Snapshot:
+        """Run one cycle and return its snapshot."""
+        return await run(self._core)
+
+    async def take(self, message: Message) -> Reply | ShedReport:
+        """Take a plan, an order or a remark; the answer says what became of it."""
+        return await intake.take(self._core, message)
+
+    def count_missed(self, ticks: int) -> None:
+        """Count ticks that the machine was too slow for; they are skipped, never made up for."""
+        self._core.missed_ticks += ticks
+
+    def connected(self, roles: frozenset[str]) -> None:
+        """Tell which peers are on the link now."""
+        self._core.roles = roles
+
+
+async def run(core: Core) -> Snapshot:
+    """Run one cycle."""
+    horizon, clock = core.park.horizon, core.clock
+    now, rate = clock.plant_now(), clock.rate()
+    cycle_s = horizon.cycle_s * rate
+    dt_s = (now - core.last_at).total_seconds() if core.last_at is not None else cycle_s
+    core.last_at, core.cycle = now, core.cycle + 1
+    raw = await core.field.read()
+    core.readings, core.pulses = judge(raw, core.pulses, now, max(cycle_s, dt_s))
+    intake.forget_ended(core)
+    contract = core.park.contracts.tie
+    limits = tie.limits(core.orders, now, contract.import_max_mw, contract.export_max_mw)
+    moment = Moment(
+        now=now,
+        true_s=clock.true_s(),
+        rate=rate,
+        dt_s=dt_s,
+        step=_step(core, now, trusted_s(horizon.plan_ttl_s, horizon.cycle_s, rate)),
+        import_mw=_import_mw(core),
+        import_max_mw=limits[0],
+        export_max_mw=limits[1],
+    )
+    quarter = core.tie.start
+    core.tie = tie.advance(core.tie, now, moment.import_mw, dt_s, limits[0])
+    _expect(core, dt_s)
+    assured, requests = _decide(core, moment)
+    sent = _commands(core, moment, assured, requests)
+    acks = await core.field.write(sent)
+    core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
+    await intake.close_next(core, RESTORE_PAUSE_S)
+    _alarms(core, moment, assured, acks)
+    if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0:
+        core.remember()
+    core.snapshot = freeze(core, moment)
+    core.log.append(core.snapshot)
+    return core.snapshot
+
+
+def _import_mw(core: Core) -> float | None:
+    """Return the tie meter's import; None where it has no good or stale reading."""
+    meter = next(name for name, meter in core.park.meters.items() if meter.kind == "tie")
+    reading = core.readings.get(meter)
+    if reading is None or reading.quality is Quality.BAD:
+        return None
+    return reading.values.get("p_mw")
+
+
+def _expect(core: Core, dt_s: float) -> None:
+    """Move every device's expected state by one cycle and compare it with its meter."""
+    for name, device in core.park.devices.items():
+        reading = core.readings[name]
+        flow = expectation.drive(core.park, name, core.readings)
+        state = core.expected.get(name)
+        if state is None:
+            if reading.quality is Quality.BAD:
+                continue
+            state = expectation.first(device, reading)
+        else:
+            state = expectation.advance(device, state, core.setpoints.get(name), flow, dt_s)
+        if reading.quality is Quality.GOOD:
+            state = expectation.measured(state, reading)
+        core.expected[name] = state
+        rating = max(device.resource.p_max_mw, -device.resource.p_min_mw)
+        last = core.deviations.get(name, conditions.Deviation())
+        core.deviations[name] = conditions.deviation(last, state.p_mw, reading, rating, dt_s)
+
+
+def _step(core: Core, now: datetime, ttl_s: float) -> int | None:
+    """Return the plan's step to follow; None: hold."""
+    if core.force is None or now >= following.ends_at(core.force.plan, ttl_s):
+        return None
+    return following.step_of(core.force.plan, now)
+
+
+def _movable(core: Core, name: str) -> bool:
+    """Return whether control may command this device now."""
+    reading = core.readings[name]
+    return (
+        core.modes[name] is not Mode.MANUAL
+        and name in core.expected
+        and reading.quality is not Quality.BAD
+        and reading.values.get("status") not in (3.0, 5.0)
+    )
+
+
+def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Request]]:
+    """Return the values that the envelope lets through, and what was asked."""
+    requests: dict[str, targets.Request] = {}
+    for name in core.tracker.names:
+        device, sent = core.park.devices[name], core.setpoints.get(name)
+        if not _movable(core, name):
+            continue
+        if moment.step is not None and core.force is not None:
+            wanted = targets.from_plan(core.park, core.force, name, moment.now, moment.step)
+        else:
+            wanted = targets.held(device, sent, core.readings[name])
+        flow = expectation.drive(core.park, name, core.readings)
+        requests[name] = targets.request(
+            device, wanted, core.expected[name], sent=sent, flow=flow, dt_s=moment.dt_s
+        )
+    ranges = {name: narrow(request.bounds) for name, request in requests.items()}
+    asked = {name: request.p_mw for name, request in requests.items()}
+    _feed_back(core, moment, asked, ranges)
+    rows = _rows(core, moment, {name: request.share for name, request in requests.items()})
+    solved = core.tracker.solve(asked, ranges, rows)
+    held = {name: setpoint.p_mw for name, setpoint in core.setpoints.items()}
+    assured = assure(solved, ranges, held, rows)
+    weather = [n for n in requests if isinstance(core.park.devices[n], Wind | Pv)]
+    core.curtailed_mw = sum(max(asked[n] - assured.p_mw[n], 0.0) for n in weather)
+    return assured, requests
+
+
+def _feed_back(core: Core, moment: Moment, asked: dict[str, float], ranges: Mapping[str, Narrowed]) -> None:
+    """Give the batteries the filtered error of the residual demand, by their room."""
+    if moment.step is None or core.force is None:
+        core.correction_mw = 0.0
+        return
+    if moment.import_mw is not None:
+        residual = moment.import_mw + _known_output_mw(core) + sum(e.cut_mw for e in core.ledger.values())
+        error = residual - core.curtailed_mw - following.residual_at(core.force, moment.now)
+        core.correction_mw = corrected(core.correction_mw, error)
+    batteries = [n for n in asked if core.park.resources[n].kind == "bess"]
+    up = core.correction_mw > 0
+    room = {
+        n: max(ranges[n].high_mw - asked[n] if up else asked[n] - ranges[n].low_mw, 0.0) for n in batteries
+    }
+    total = sum(room.values())
+    for name in batteries if total > 0 else ():
+        asked[name] += core.correction_mw * room[name] / total
+
+
+def _known_output_mw(core: Core) -> float:
+    """Return the output of firm devices: batteries as metered, slow ones as they should be by now.
+
+    A device that is silent counts as planned, so that batteries make up for what it fails to give.
+    """
+    total = 0.0
+    for name, resource in core.park.resources.items():
+        if resource.kind not in following.FIRM_KINDS:
+            continue
+        if resource.kind == "bess" and core.readings[name].quality is not Quality.BAD:
+            total += core.readings[name].values.get("p_mw", 0.0)
+        elif name in core.expected:
+            total += core.expected[name].p_mw
+    return total
+
+
+def _rows(core: Core, moment: Moment, share: Mapping[str, float]) -> tuple[Row, ...]:
+    """Return the rows of tie and network around what is metered now."""
+    measured = {
+        name: reading.values["p_mw"]
+        for name, reading in core.readings.items()
+        if name not in core.park.meters and reading.quality is not Quality.BAD and "p_mw" in reading.values
+    }
+    rows: tuple[Row, ...] = ()
+    if moment.import_mw is not None:
+        import_max_mw = tie.allowed_now_mw(core.tie, moment.now, moment.import_max_mw)
+        rows = tie_rows(
+            moment.import_mw,
+            measured,
+            share,
+            import_max_mw=import_max_mw,
+            export_max_mw=moment.export_max_mw,
+        )
+    if core.force is not None and moment.step is not None:
+        around = core.force.sensitivities.get(moment.step)
+        rows += network_rows(around, measured, share) if around is not None else ()
+    return rows
+
+
+def _commands(
+    core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
+) -> list[Setpoint]:
+    """Return the setpoints to write: devices in auto only; the plan's cap stays where it may."""
+    horizon, sent, rate = core.park.horizon, [], moment.rate
+    for name, p_mw in assured.p_mw.items():
+        if core.modes[name] is not Mode.AUTO:
+            continue
+        request = requests[name]
+        uncut = isinstance(core.park.devices[name], Wind | Pv) and p_mw >= request.p_mw - 1e-3
+        room = narrow(request.bounds)
+        sent.append(
+            Setpoint(
+                device=name,
+                p_mw=request.cap_mw if uncut else p_mw,
+                q_mvar=request.q_mvar,
+                h2_kg_per_h=request.h2_kg_per_h,
+                p_min_mw=room.low_mw,
+                p_max_mw=room.high_mw,
+                epoch=core.epoch,
+                sequence=next_sequence(core.setpoints, name),
+                issued_at=moment.now,
+                ttl_s=trusted_s(horizon.setpoint_ttl_s, horizon.cycle_s, rate),
+                reversion_mw=REVERSION_MW,
+                reversion_s=trusted_s(horizon.reversion_s, horizon.cycle_s, rate),
+                source=Source.PLAN if moment.step is not None else Source.PROTECTION,
+                clipped_by=() if uncut else assured.clipped.get(name, ()),
+            )
+        )
+    return sent
+
+
+def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack]) -> None:
+    """Settle the alarm board and journal what came and went."""
+    plan, now = core.force.plan if core.force is not None else None, moment.now
+    causes = [
+        *conditions.of_endpoints(core.readings),
+        *conditions.of_writes(acks, core.readings),
+        *conditions.of_following(core.deviations, core.readings, core.setpoints),
+        *conditions.of_tie(core.tie, moment.import_max_mw, assured.broken),
+        *conditions.of_plan(plan, moment.step is not None, now, core.park.horizon.replan_min, core.roles),
+        *conditions.of_modes(core.modes),
+        *conditions.of_loads(core.park, core.calls(now)),
+        *conditions.of_journal(core.journal.trouble, core.journal.lost),
+        *core.notes.values(),
+    ]
+    core.board, raised, cleared = alarms.settle(core.board, causes, now)
+    for alarm in raised:
+        core.journal.append("alarm", alarm)
+    for alarm in cleared:
+        core.journal.append("alarm_cleared", alarm)

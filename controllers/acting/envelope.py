@@ -1,0 +1,143 @@
+"""Run-time assurance: a pure function that no command passes, whoever sent it.
+
+No solver and no model of its own: ranges per device, and linear rows for tie, branches and buses.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from controllers.acting.setpoints import Narrowed
+from vpp.types import TieSensitivity
+
+PASSES = 3
+"""Rounds over all rows; a later row may undo an earlier one."""
+CLEAN = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """sum(slope * (p - base)) + value <= limit, in the row's own unit."""
+
+    name: str
+    slope: Mapping[str, float]
+    """Per MW of each device that can still move in this cycle."""
+    base: Mapping[str, float]
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assured:
+    """What may be sent."""
+
+    p_mw: Mapping[str, float]
+    clipped: Mapping[str, tuple[str, ...]]
+    """By device the rules that changed its value, in words."""
+    broken: Mapping[str, float]
+    """Rows that no allowed command can hold now, and by how much."""
+
+
+def assure(
+    asked: Mapping[str, float],
+    ranges: Mapping[str, Narrowed],
+    held: Mapping[str, float],
+    rows: Sequence[Row],
+) -> Assured:
+    """Return the values nearest to `asked` that ranges and rows allow.
+
+    `asked`, `held` (the last command) and `ranges` are by device; a value that is not a number is
+    refused and the held one taken. The result always lies in the ranges; a row that cannot be
+    held within them is brought as low as they allow and named in `broken`.
+    """
+    p: dict[str, float] = {}
+    why: dict[str, list[str]] = {}
+    for name, wanted in asked.items():
+        room = ranges[name]
+        value = wanted
+        if not isfinite(value):
+            value = held.get(name, 0.0)
+            why.setdefault(name, []).append("the value asked for is not a number")
+        clipped = min(max(value, room.low_mw), room.high_mw)
+        if abs(clipped - value) > CLEAN:
+            why.setdefault(name, []).append(room.low_why if clipped > value else room.high_why)
+        p[name] = clipped
+    for _ in range(PASSES):
+        moved = [_repair(row, p, ranges, why) for row in rows]
+        if not any(moved):
+            break
+    broken = {row.name: excess for row in rows if (excess := row_excess(row, p)) > CLEAN}
+    return Assured(p_mw=p, clipped={k: tuple(dict.fromkeys(v)) for k, v in why.items()}, broken=broken)
+
+
+def row_excess(row: Row, p_mw: Mapping[str, float]) -> float:
+    """Return by how much a row is over its limit; negative is room."""
+    moved = sum(slope * (p_mw[name] - row.base[name]) for name, slope in row.slope.items() if name in p_mw)
+    return row.value + moved - row.limit
+
+
+def _repair(row: Row, p: dict[str, float], ranges: Mapping[str, Narrowed], why: dict[str, list[str]]) -> bool:
+    """Move devices, the most effective first, until the row holds or their ranges end."""
+    excess = row_excess(row, p)
+    if excess <= CLEAN:
+        return False
+    moved = False
+    for name in sorted(row.slope, key=lambda n: -abs(row.slope[n])):
+        slope = row.slope[name]
+        if name not in p or abs(slope) < CLEAN or excess <= CLEAN:
+            continue
+        room = ranges[name]
+        edge = room.low_mw if slope > 0 else room.high_mw
+        step = min(excess / abs(slope), abs(edge - p[name]))
+        if step <= CLEAN:
+            continue
+        p[name] = min(max(p[name] - step if slope > 0 else p[name] + step, room.low_mw), room.high_mw)
+        excess -= step * abs(slope)
+        why.setdefault(name, []).append(f"limit {row.name}")
+        moved = True
+    return moved
+
+
+def network_rows(
+    sensitivity: TieSensitivity, measured: Mapping[str, float], share: Mapping[str, float]
+) -> tuple[Row, ...]:
+    """Return the planner's linear rows, moved to the measured injections.
+
+    `measured` holds every injection that is known now, `share` the part of a command that a device
+    follows within this cycle; a device that is not in `share` is taken as it is measured.
+    """
+    rows = []
+    for name, slope in sensitivity.rows.items():
+        drift = sum(
+            k * (measured[who] - sensitivity.p_mw[who])
+            for who, k in slope.items()
+            if who in measured and who in sensitivity.p_mw
+        )
+        moving = {who: k * share[who] for who, k in slope.items() if share.get(who) and who in measured}
+        rows.append(
+            Row(
+                name=name,
+                slope=moving,
+                base={who: measured[who] for who in moving},
+                value=sensitivity.value[name] + drift,
+                limit=sensitivity.limit[name],
+            )
+        )
+    return tuple(rows)
+
+
+def tie_rows(
+    import_mw: float,
+    measured: Mapping[str, float],
+    share: Mapping[str, float],
+    import_max_mw: float,
+    export_max_mw: float,
+) -> tuple[Row, ...]:
+    """Return the rows of import and export; losses are taken as they are, 1 MW moves 1 MW."""
+    moving = {who: part for who, part in share.items() if part and who in measured}
+    base = {who: measured[who] for who in moving}
+    less = {who: -part for who, part in moving.items()}
+    return (
+        Row(name="tie import", slope=less, base=base, value=import_mw, limit=import_max_mw),
+        Row(name="tie export", slope=moving, base=base, value=-import_mw, limit=export_max_mw),
+    )

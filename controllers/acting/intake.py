@@ -1,0 +1,187 @@
+"""What control is told from outside: plans, orders, sheds, remarks; each gets an answer."""
+
+import asyncio
+from dataclasses import replace
+
+from controllers.acting import following, ledger, orders, selection, shedding
+from controllers.acting.alarms import Condition
+from controllers.acting.core import Core
+from controllers.acting.setpoints import trusted_s
+from vpp.link import Message, Note, PlanOffer
+from vpp.types import DispatchOrder, ModeOrder, Reply, RestoreOrder, ShedOrder, ShedReport, wire
+
+MAX_ANSWERS = 256
+SYNC_S = 2.0
+"""True seconds that an operator's command waits for the disk before it is refused; assumption."""
+
+
+async def take(core: Core, message: Message) -> Reply | ShedReport:
+    """Return control's answer; never raises for what a peer may send."""
+    match message:
+        case PlanOffer():
+            return _plan(core, message)
+        case Note():
+            return _note(core, message)
+        case DispatchOrder() | ShedOrder() | RestoreOrder() | ModeOrder():
+            known = core.answers.get(message.id)
+            if known is not None:
+                return known
+            answer = await _command(core, message)
+            core.answers[message.id] = answer
+            if len(core.answers) > MAX_ANSWERS:
+                del core.answers[next(iter(core.answers))]
+            return answer
+    return Reply(id="", accepted=False, reason=f"control takes no {type(message).__name__}")
+
+
+def _plan(core: Core, offer: PlanOffer) -> Reply:
+    horizon, plan, now = core.park.horizon, offer.plan, core.clock.plant_now()
+    ttl_s = trusted_s(horizon.plan_ttl_s, horizon.cycle_s, core.clock.rate())
+    current = (
+        core.force.plan
+        if core.force is not None and now < following.ends_at(core.force.plan, ttl_s)
+        else None
+    )
+    reason = following.refusal(offer, current, core.park, now=now, true_s=core.clock.true_s(), ttl_s=ttl_s)
+    if reason:
+        core.dropped_plans += 1
+        core.journal.append("plan_refused", {"id": plan.id, "reason": reason})
+        return Reply(id=plan.id, accepted=False, reason=reason)
+    core.force = following.in_force(plan, offer.sensitivities, core.park)
+    core.journal.append("plan", plan)
+    if core.plan_file is not None:
+        _store(core, wire.encode(offer))
+    return Reply(id=plan.id, accepted=True, reason="")
+
+
+def _store(core: Core, offer: bytes) -> None:
+    """Keep the plan for a restart of control, without waiting for the disk."""
+    assert core.plan_file is not None
+    beside = core.plan_file.with_suffix(".new")
+    try:
+        beside.write_bytes(offer)
+        beside.replace(core.plan_file)
+    except OSError as refused:
+        core.journal.append("note", {"text": f"the plan could not be stored: {refused.strerror}"})
+
+
+def _note(core: Core, note: Note) -> Reply:
+    core.journal.append("note", note)
+    if note.raised and (note.id in core.notes or len(core.notes) < MAX_ANSWERS):
+        core.notes[note.id] = Condition(
+            id=note.id, severity=note.severity, source=note.source, text=note.text
+        )
+    elif not note.raised:
+        core.notes.pop(note.id, None)
+    return Reply(id=note.id, accepted=True, reason="")
+
+
+async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
+    reason = orders.refusal(command, core.park, core.clock.plant_now(), len(core.orders))
+    if reason:
+        core.journal.append("reply", {"id": command.id, "accepted": False, "reason": reason})
+        return Reply(id=command.id, accepted=False, reason=reason)
+    if isinstance(command, ShedOrder):
+        return await _shed(core, command)
+    core.journal.append("order", {"type": type(command).__name__, "order": command})
+    if not await _secured(core):
+        reason = core.journal.trouble or f"the journal was not on disk within {SYNC_S:g} s"
+        return Reply(id=command.id, accepted=False, reason=reason)
+    text = ""
+    match command:
+        case DispatchOrder():
+            core.orders = (*core.orders, command)
+        case ModeOrder():
+            core.modes[command.device] = command.mode
+        case RestoreOrder():
+            text = _restore(core, command)
+    core.remember()
+    return Reply(id=command.id, accepted=True, reason=text)
+
+
+async def _secured(core: Core) -> bool:
+    """Force the journal to the disk in a thread: the control loop goes on meanwhile."""
+    try:
+        async with asyncio.timeout(SYNC_S):
+            return await asyncio.to_thread(core.journal.sync)
+    except TimeoutError:
+        return False
+
+
+async def _shed(core: Core, order: ShedOrder) -> Reply | ShedReport:
+    if not core.readings:
+        return Reply(id=order.id, accepted=False, reason="no load has been metered yet")
+    now = core.clock.plant_now()
+    calls = core.calls(now)
+    table = selection.armed(core.park.loads, core.readings, calls)
+    before = {block.load: core.readings[block.load] for block in table}
+    already = {name: int(entry["open_blocks"]) for name, entry in calls.items()}
+    core.closing = [] if not order.drill else core.closing
+    core.journal.append("shed_order", order)
+    report = await shedding.shed(order, table, before, already, field=core.field, clock=core.clock)
+    if not order.drill:
+        for target in report.targets:
+            if target.blocks:
+                entry = core.ledger.get(target.load, ledger.Calls())
+                core.ledger[target.load] = ledger.opened(
+                    entry, target.blocks, target.metered_cut_mw, now, core.park.site.zone
+                )
+        core.remember()
+    core.journal.append("shed", report)
+    return report
+
+
+def _restore(core: Core, order: RestoreOrder) -> str:
+    """Queue the closing of breakers: the dearest load last opened comes back first."""
+    names = order.loads or tuple(name for name, entry in core.ledger.items() if entry.open_blocks)
+    back = sorted(names, key=lambda name: -core.park.loads[name].priority)
+    queued = [
+        (name, bit)
+        for name in back
+        for bit in range(core.park.loads[name].blocks)
+        if core.ledger.get(name, ledger.Calls()).open_blocks >> bit & 1
+    ]
+    core.closing = [item for item in core.closing if item not in queued] + queued
+    return "" if queued else "nothing is open"
+
+
+async def close_next(core: Core, pause_s: float) -> None:
+    """Close one more breaker where restoration runs and `pause_s` plant seconds have passed.
+
+    One block at a time leaves the cold-load pick-up of one before the next (assumption: 30 s).
+    """
+    now = core.clock.plant_now()
+    if not core.closing or (core.closed_at is not None and (now - core.closed_at).total_seconds() < pause_s):
+        return
+    name, bit = core.closing[0]
+    entry = core.ledger.get(name, ledger.Calls())
+    ack = (await core.field.trip({name: entry.open_blocks & ~(1 << bit)}, False))[name]
+    core.closed_at = now
+    core.journal.append("restore", {"load": name, "block": bit + 1, "outcome": ack.outcome})
+    if ack.outcome == "acknowledged":
+        core.closing = core.closing[1:]
+        core.ledger[name] = ledger.closed(entry, 1 << bit, now)
+    else:
+        core.closing = [*core.closing[1:], core.closing[0]]
+    core.remember()
+
+
+def forget_ended(core: Core) -> None:
+    """Drop orders whose window has passed."""
+    now = core.clock.plant_now()
+    left = tuple(order for order in core.orders if order.end > now)
+    if left != core.orders:
+        core.orders = left
+        core.remember()
+
+
+def recalled(core: Core) -> None:
+    """Take the plan that was in force before a restart, where its file is sound and it still holds."""
+    if core.plan_file is None or not core.plan_file.exists():
+        return
+    try:
+        offer = wire.decode(core.plan_file.read_bytes(), PlanOffer)
+    except (OSError, ValueError) as wrong:
+        core.journal.append("note", {"text": f"the stored plan cannot be read: {wrong}"})
+        return
+    _plan(core, replace(offer, started_true_s=core.clock.true_s()))

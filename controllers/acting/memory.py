@@ -1,0 +1,39 @@
+"""What control must remember over a restart, in one small file."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from controllers.acting.ledger import Calls
+from controllers.acting.tie import TieWindow
+from vpp.types import DispatchOrder, Mode, wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Kept by control; a file that cannot be read is as good as none."""
+
+    tie: TieWindow | None = None
+    ledger: Mapping[str, Calls] = field(default_factory=dict)
+    modes: Mapping[str, Mode] = field(default_factory=dict)
+    orders: tuple[DispatchOrder, ...] = ()
+
+
+def load(path: Path) -> Memory:
+    """Return what was remembered; an empty memory where the file is missing or damaged."""
+    try:
+        return wire.decode(path.read_bytes(), Memory)
+    except (OSError, ValueError):
+        return Memory()
+
+
+def save(path: Path, memory: Memory) -> bool:
+    """Replace the file in one step, without waiting for the disk; False where it cannot be written."""
+    beside = path.with_suffix(".new")
+    try:
+        beside.write_bytes(wire.encode(memory))
+        os.replace(beside, path)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,134 @@
+"""Which breakers open: the armed table, ranked, and the smallest cut that is enough."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vpp.types import Load, NoticeClass, Quality, Reading
+
+MARGIN = 0.02
+"""Selected above the order, so that a dead device needs no second round (notes: 2 to 5 %)."""
+STEPS = 20_000
+"""Grid of the exact search over the ordered MW: at most 1 kW up to 20 MW, 0.005 % beyond."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One breaker that may open now."""
+
+    load: str
+    bit: int
+    mw: float
+    """Demand behind it by the live meter."""
+    priority: int
+    rank: int
+    """Place in the table: 0 is cut first."""
+
+
+def block_mw(load: Load, p_mw: float, open_blocks: int) -> float:
+    """Return the demand behind one closed breaker, MW, from the metered injection (<= 0).
+
+    The interruptible share is cut in equal parts, so the demand of the whole load is what is
+    metered over the share that is still connected.
+    """
+    if not load.blocks:
+        return 0.0
+    connected = 1 - load.interruptible_share * open_blocks.bit_count() / load.blocks
+    return max(-p_mw, 0.0) / connected * load.interruptible_share / load.blocks if connected > 0 else 0.0
+
+
+def armed(
+    loads: Mapping[str, Load],
+    readings: Mapping[str, Reading],
+    calls: Mapping[str, Mapping[str, float]],
+) -> tuple[Block, ...]:
+    """Return every breaker that may open within seconds, ranked.
+
+    Left out: loads with minutes of notice or none, a bad reading, no call left, or a rest time
+    that runs. Rank: priority, price, rest time after the call, calls left.
+    """
+    fit = [n for n, load in loads.items() if load.blocks and _may(load, readings.get(n), calls[n])]
+    ranked = sorted(
+        fit,
+        key=lambda n: (
+            loads[n].priority,
+            loads[n].contract_energy_cny_per_kwh,
+            loads[n].min_between_sheds_min,
+            -calls[n]["calls_left"],
+            n,
+        ),
+    )
+    blocks: list[Block] = []
+    for name in ranked:
+        load, already = loads[name], int(calls[name]["open_blocks"])
+        mw = block_mw(load, readings[name].values["p_mw"], already)
+        free = [bit for bit in range(load.blocks) if not already >> bit & 1]
+        for bit in free if mw > 0 else ():
+            rank = len(blocks)
+            blocks.append(Block(load=name, bit=bit, mw=mw, priority=load.priority, rank=rank))
+    return tuple(blocks)
+
+
+def _may(load: Load, reading: Reading | None, calls: Mapping[str, float]) -> bool:
+    running = calls["open_blocks"] > 0
+    return (
+        load.priority < 5
+        and load.notice_class is NoticeClass.SECONDS
+        and reading is not None
+        and reading.quality is not Quality.BAD
+        and "p_mw" in reading.values
+        and (running or (calls["calls_left"] > 0 and calls["rest_min"] <= 0))
+    )
+
+
+def select(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
+    """Return the blocks with the smallest over-cut of at least `need_mw`.
+
+    Lower priorities are left alone as long as the higher ones are enough together. Equal cuts: the
+    lower sum of ranks. Where everything is not enough, everything. The search is exact on a grid
+    of `need_mw / STEPS` (at least 1 kW): a block counts as its MW rounded down to the grid.
+    """
+    if need_mw <= 0 or not blocks:
+        return ()
+    enough: list[Block] = []
+    for level in sorted({block.priority for block in blocks}):
+        enough += [block for block in blocks if block.priority == level]
+        if sum(block.mw for block in enough) >= need_mw:
+            return _smallest(enough, need_mw)
+    return tuple(enough)
+
+
+def _smallest(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
+    """Return the cheapest subset with the least sum >= need, by dynamic programming over sums."""
+    grid = max(need_mw / STEPS, 1e-3)
+    weights = [int(block.mw / grid + 1e-9) for block in blocks]
+    need = int(np.ceil(need_mw / grid - 1e-9))
+    if sum(weights) < need:
+        return tuple(blocks)
+    size = need + max(weights) + 1
+    cost = np.full(size, np.inf)
+    cost[0] = 0.0
+    taken = np.zeros((len(blocks), size), dtype=bool)
+    for i, (block, weight) in enumerate(zip(blocks, weights, strict=True)):
+        if weight == 0:
+            continue
+        offered = cost[: size - weight] + 1.0 + block.rank * 1e-3
+        better = offered < cost[weight:]
+        taken[i, weight:] = better
+        cost[weight:] = np.where(better, offered, cost[weight:])
+    total = need + int(np.argmax(np.isfinite(cost[need:])))
+    chosen = []
+    for i in range(len(blocks) - 1, -1, -1):
+        if taken[i, total]:
+            chosen.append(blocks[i])
+            total -= weights[i]
+    return tuple(reversed(chosen))
+
+
+def masks(blocks: Sequence[Block]) -> dict[str, int]:
+    """Return by load the bit mask of the blocks."""
+    result: dict[str, int] = {}
+    for block in blocks:
+        result[block.load] = result.get(block.load, 0) | 1 << block.bit
+    return result

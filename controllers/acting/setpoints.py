@@ -1,0 +1,94 @@
+"""From a chosen value to a command: whose bound holds, how long it is trusted, what follows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vpp.types import Setpoint, Source
+
+ORDER: tuple[Source, ...] = (
+    Source.PROTECTION,
+    Source.ORDER,
+    Source.OPERATOR,
+    Source.DEMAND_RESPONSE,
+    Source.PLAN,
+)
+"""Earlier ones narrow what later ones may do (design, section 6)."""
+MIN_CYCLES = 5
+"""Time-to-live and reversion delay are at least so many control cycles (design, section 4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What one source allows a device, MW, injection positive."""
+
+    source: Source
+    low_mw: float
+    high_mw: float
+    why: str
+    """In words, for the log of a clipped command."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowed:
+    """The range that all sources leave, and the bounds that made it."""
+
+    low_mw: float
+    high_mw: float
+    low_why: str
+    high_why: str
+
+
+def narrow(bounds: Sequence[Bound]) -> Narrowed:
+    """Intersect bounds in the order of their sources.
+
+    Where a later bound leaves nothing, the earlier range stays and shrinks to its edge nearest to
+    the later bound: protection is never widened by a plan. With no bound at all, the range is 0.
+    """
+    result: Narrowed | None = None
+    for bound in sorted(bounds, key=lambda b: ORDER.index(b.source)):
+        if result is None:
+            result = Narrowed(
+                low_mw=bound.low_mw, high_mw=bound.high_mw, low_why=bound.why, high_why=bound.why
+            )
+            continue
+        low = min(max(result.low_mw, bound.low_mw), result.high_mw)
+        high = max(min(result.high_mw, bound.high_mw), result.low_mw)
+        result = Narrowed(
+            low_mw=low,
+            high_mw=max(high, low),
+            low_why=bound.why if low > result.low_mw else result.low_why,
+            high_why=bound.why if high < result.high_mw else result.high_why,
+        )
+    return result or Narrowed(low_mw=0.0, high_mw=0.0, low_why="no bound given", high_why="no bound given")
+
+
+def trusted_s(setting_s: float, cycle_s: float, rate: float) -> float:
+    """Return plant seconds: the setting, but at least five control cycles at this rate."""
+    return max(setting_s, MIN_CYCLES * cycle_s * rate)
+
+
+def command_points(setpoint: Setpoint) -> dict[str, float]:
+    """Return a setpoint by point name for every map; `vpp.points.encode` ignores what a map lacks.
+
+    SunSpec maps have one reversion timer (model 704, `WSetRvrtTms`): the time-to-live and the
+    reversion delay together. Enable and mode (1: absolute watts) go out with every command.
+    """
+    return {
+        "setpoint_mw": setpoint.p_mw,
+        "setpoint_mvar": setpoint.q_mvar,
+        "setpoint_h2_kg_per_h": setpoint.h2_kg_per_h,
+        "epoch": float(setpoint.epoch),
+        "sequence": float(setpoint.sequence),
+        "ttl_s": setpoint.ttl_s,
+        "reversion_mw": setpoint.reversion_mw,
+        "reversion_s": setpoint.reversion_s,
+        "setpoint_enable": 1.0,
+        "setpoint_mode": 1.0,
+        "reversion_enable": 1.0,
+        "reversion_total_s": setpoint.ttl_s + setpoint.reversion_s,
+    }
+
+
+def next_sequence(last: Mapping[str, Setpoint], device: str) -> int:
+    """Return the sequence number of the next write to a device: one more than its last."""
+    return last[device].sequence + 1 if device in last else 1

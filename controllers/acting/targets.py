@@ -1,0 +1,135 @@
+"""What each device is asked for, inside what each source allows it, before the QP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+from controllers.acting import trajectory
+from controllers.acting.expectation import State
+from controllers.acting.following import PlanInForce
+from controllers.acting.setpoints import Bound
+from vpp.devices import DEVICE_TYPES, Bess, Caes, Device, Electrolyzer, H2Store, Pv, Wind
+from vpp.park.model import Park
+from vpp.types import Reading, Setpoint, Source
+
+EPS_MW = 1e-6
+FOLLOW_S: Mapping[str, float] = {"bess": 1.0, "wind": 10.0, "pv": 10.0, "electrolyzer": 30.0, "caes": 120.0}
+"""Plant seconds after which a device has mostly followed a new value; assumption, for the rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What one device is asked for in this cycle."""
+
+    p_mw: float
+    """For wind and PV what it would give under `cap_mw`."""
+    cap_mw: float
+    """Command that belongs to `p_mw` unchanged; for wind and PV the plan's cap."""
+    h2_kg_per_h: float
+    q_mvar: float
+    bounds: tuple[Bound, ...]
+    share: float
+    """Part of a change that is followed within this cycle, 0 to 1."""
+
+
+def from_plan(
+    park: Park, force: PlanInForce, name: str, at: datetime, step: int
+) -> tuple[float, float, float]:
+    """Return (setpoint MW, hydrogen delivery kg/h, setpoint Mvar) of the plan."""
+    device = park.devices[name]
+    series = force.plan.series[name]
+    delivery = 0.0
+    if isinstance(device, H2Store):
+        delivery = trajectory.target_h2_kg_per_h(device, force.plan, at)
+    q_mvar = float(series["q_mvar"][step]) if "q_mvar" in series else 0.0
+    return trajectory.target_mw(device, force.plan, at), delivery, q_mvar
+
+
+def held(device: Device, sent: Setpoint | None, reading: Reading) -> tuple[float, float, float]:
+    """Return the same three values for HOLD: the last command, or what the device does anyway."""
+    if sent is not None:
+        return sent.p_mw, sent.h2_kg_per_h, sent.q_mvar
+    if isinstance(device, Wind | Pv):
+        return device.resource.p_max_mw, 0.0, 0.0
+    return reading.values.get("p_mw", 0.0), 0.0, 0.0
+
+
+def request(
+    device: Device,
+    wanted: tuple[float, float, float],
+    state: State,
+    *,
+    sent: Setpoint | None,
+    flow: float,
+    dt_s: float,
+) -> Request:
+    """Return the request of one device: its target, and the bounds of protection and plan.
+
+    `wanted` is (MW, kg/h, Mvar) from the plan or held, `state` the expected state, `flow` what the
+    weather gives. The plan's bounds keep the QP from starting or stopping a machine by itself.
+    """
+    target, delivery, q_mvar = wanted
+    low, high = DEVICE_TYPES[device.resource.kind].command_bounds(device, state, flow)
+    cap = target
+    if isinstance(device, Wind | Pv):
+        low, high = 0.0, max(min(high, flow), 0.0)
+        target = min(cap, high)
+    bounds = [Bound(source=Source.PROTECTION, low_mw=low, high_mw=high, why="limit of the device")]
+    ramp = ramp_mw_per_s(device)
+    if ramp is not None and sent is not None:
+        room = ramp * dt_s
+        base = min(sent.p_mw, high) if isinstance(device, Wind | Pv) else sent.p_mw
+        bounds.append(
+            Bound(source=Source.PROTECTION, low_mw=base - room, high_mw=base + room, why="ramp of the device")
+        )
+    running = running_range(device, target, state.p_mw)
+    bounds.append(Bound(source=Source.PLAN, low_mw=running[0], high_mw=running[1], why="machines that run"))
+    share = min(1.0, dt_s / FOLLOW_S.get(device.resource.kind, 120.0)) if running[0] < running[1] else 0.0
+    return Request(
+        p_mw=target, cap_mw=cap, h2_kg_per_h=delivery, q_mvar=q_mvar, bounds=tuple(bounds), share=share
+    )
+
+
+def ramp_mw_per_s(device: Device) -> float | None:
+    """Return how fast a command may move; None where the machine's own governor holds the ramp."""
+    rating = device.resource.p_max_mw
+    if isinstance(device, Bess):
+        return (rating - device.resource.p_min_mw) / device.params.ramp_full_swing_s
+    if isinstance(device, Wind):
+        return device.params.ramp_up_pct_per_s / 100 * rating
+    if isinstance(device, Pv):
+        return device.params.ramp_pct_per_s / 100 * rating
+    return None
+
+
+def running_range(device: Device, target_mw: float, now_mw: float) -> tuple[float, float]:
+    """Return the powers that the machines meant by `target_mw` reach without a start or a stop.
+
+    Wind, PV and batteries have none and may take any value; a machine that does not run yet, or
+    is about to stop, is left to its plan.
+    """
+    fixed = (target_mw, target_mw)
+    if isinstance(device, Caes):
+        return _caes_range(device, target_mw) if target_mw * now_mw > 0 and abs(now_mw) > 1.0 else fixed
+    if isinstance(device, Electrolyzer):
+        params = device.params
+        least = params.stack_mw * params.stack_load_min
+        if -target_mw < least or -now_mw < least / 2:
+            return fixed
+        stacks = ceil(-target_mw / (params.stack_mw * params.stack_load_max) - EPS_MW)
+        return -stacks * params.stack_mw * params.stack_load_max, -stacks * least
+    if isinstance(device, H2Store):
+        return fixed
+    return device.resource.p_min_mw, device.resource.p_max_mw
+
+
+def _caes_range(device: Caes, target_mw: float) -> tuple[float, float]:
+    turbine, compressor = device.params.turbine, device.params.compressor
+    aux = device.params.standby_aux_mw
+    if target_mw > 0:
+        low, high = turbine.p_min_mw - aux, turbine.p_rated_mw - aux
+    else:
+        trains = min(max(ceil((-target_mw - aux) / compressor.p_rated_mw - EPS_MW), 1), compressor.trains)
+        low, high = -trains * compressor.p_rated_mw - aux, -trains * compressor.p_min_mw - aux
+    return (low, high) if low <= target_mw <= high else (target_mw, target_mw)

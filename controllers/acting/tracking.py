@@ -1,0 +1,123 @@
+"""The one-step QP: stay with the targets, inside the rows; OSQP, built once, warm.
+
+minimise  sum w (x - target)^2 + RHO * sum s^2
+such that low <= x <= high,  slope . x - s <= limit,  s >= 0
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+import numpy as np
+import osqp
+from scipy import sparse
+
+from controllers.acting.envelope import Row
+from controllers.acting.setpoints import Narrowed
+from vpp.types import Array
+
+WEIGHT: Mapping[str, float] = {"bess": 1.0, "electrolyzer": 4.0, "caes": 10.0, "wind": 30.0, "pv": 30.0}
+"""Dislike of leaving the target, per MW squared: batteries first, curtailment last; assumption."""
+RHO = 1e4
+"""Price of a broken row: 20 MW moved by a battery leaves 0.002 of the row's unit."""
+MAX_ROWS = 24
+"""Rows of the compiled problem; the tightest ones are taken."""
+FREE = 1e6
+GAIN = 0.3
+"""Greatest share of the filtered tie error that one cycle feeds back (design, section 6)."""
+
+
+def corrected(correction_mw: float, error_mw: float) -> float:
+    """Return the battery correction after one cycle: it approaches the error by `GAIN`.
+
+    The error is measured minus planned residual demand, from which the batteries' own output has
+    been taken out; the loop is a first-order filter and cannot ring however slow a battery is.
+    """
+    return correction_mw + GAIN * (error_mw - correction_mw)
+
+
+class Tracker:
+    """The compiled QP of a fixed list of devices; `failures` counts solves that fell back."""
+
+    def __init__(self, devices: Sequence[str], kinds: Mapping[str, str]) -> None:
+        self.names = tuple(devices)
+        self._at = {name: i for i, name in enumerate(self.names)}
+        self._weight = np.array([WEIGHT.get(kinds[name], 10.0) for name in self.names])
+        n, m = len(self.names), MAX_ROWS
+        self._n = n
+        below = np.block([[np.ones((m, n)), -np.eye(m)], [np.zeros((m, n)), np.eye(m)]])
+        matrix = sparse.csc_matrix(np.vstack([np.eye(n, n + m), below]))
+        self._solver = osqp.OSQP()
+        hessian = sparse.diags(np.concatenate([2 * self._weight, np.full(m, 2 * RHO)]), format="csc")
+        self._lower = np.concatenate([np.zeros(n), np.full(m, -FREE), np.zeros(m)])
+        self._upper = np.concatenate([np.zeros(n), np.full(m, FREE), np.full(m, FREE)])
+        self._linear = np.zeros(n + m)
+        self._slopes = np.ones((m, n))
+        self._solver.setup(
+            hessian,
+            self._linear,
+            matrix,
+            self._lower,
+            self._upper,
+            verbose=False,
+            eps_abs=1e-5,
+            eps_rel=1e-5,
+            max_iter=2000,
+            check_termination=10,
+            polishing=False,
+            adaptive_rho_interval=50,
+        )
+        self.failures = 0
+
+    def solve(
+        self, targets: Mapping[str, float], ranges: Mapping[str, Narrowed], rows: Sequence[Row]
+    ) -> dict[str, float]:
+        """Return by device the value nearest to its target that rows and ranges allow.
+
+        Devices without a target stay out. Where the solver gives no trusted answer, the clipped
+        targets; the envelope follows anyway.
+        """
+        clipped = {d: min(max(p, ranges[d].low_mw), ranges[d].high_mw) for d, p in targets.items()}
+        tight = [row for row in rows if _may_bind(row, clipped, ranges)]
+        if not tight:
+            return clipped
+        self._load(targets, ranges, tight)
+        result = self._solver.solve(raise_error=False)
+        x = result.x[: self._n]
+        if result.info.status_val not in (1, 2) or not np.isfinite(x).all():
+            self.failures += 1
+            return clipped
+        return {d: float(min(max(x[self._at[d]], ranges[d].low_mw), ranges[d].high_mw)) for d in targets}
+
+    def _load(
+        self, targets: Mapping[str, float], ranges: Mapping[str, Narrowed], rows: Sequence[Row]
+    ) -> None:
+        n, m = self._n, MAX_ROWS
+        self._linear[:n] = -2 * self._weight * [targets.get(d, 0.0) for d in self.names]
+        self._lower[:n] = [ranges[d].low_mw if d in targets else 0.0 for d in self.names]
+        self._upper[:n] = [ranges[d].high_mw if d in targets else 0.0 for d in self.names]
+        slopes = np.zeros((m, n))
+        self._upper[n : n + m] = FREE
+        for i, row in enumerate(rows[:m]):
+            scale = max((abs(k) for k in row.slope.values()), default=1.0) or 1.0
+            offset = row.value
+            for name, k in row.slope.items():
+                if name in targets:
+                    slopes[i, self._at[name]] = k / scale
+                    offset -= k * row.base[name]
+            self._upper[n + i] = (row.limit - offset) / scale
+        if not np.array_equal(slopes, self._slopes):
+            self._slopes = slopes
+            self._solver.update(Ax=self._values(slopes))
+        self._solver.update(q=self._linear, l=self._lower, u=self._upper)
+
+    def _values(self, slopes: Array) -> Array:
+        """Return the non-zeros of the constraint matrix, column by column, as compiled."""
+        columns = np.vstack([np.ones((1, self._n)), slopes]).T.ravel()
+        return np.concatenate([columns, np.tile([-1.0, 1.0], MAX_ROWS)])
+
+
+def _may_bind(row: Row, at: Mapping[str, float], ranges: Mapping[str, Narrowed]) -> bool:
+    """Return whether a row matters: over its limit, or within 20 MW of it, at the clipped targets."""
+    moved = sum(k * (at[name] - row.base[name]) for name, k in row.slope.items() if name in at)
+    reach = 20.0 * max((abs(k) for k in row.slope.values()), default=0.0)
+    return isfinite(row.value) and row.value + moved > row.limit - reach
