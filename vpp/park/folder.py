@@ -1,7 +1,7 @@
 """All tables of a park folder, row by row, before any rule between them is judged."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ class Folder:
     """By resource id, where the parameter file was sound."""
     register_maps: Mapping[str, tuple[Row[Point], ...]]
     """By name, every map that a row asks for and that exists."""
+    broken: frozenset[str]
+    """Files with faults of their own: their rows are incomplete, so what refers to them is not judged."""
 
     def endpoint_rows(self) -> Iterator[EndpointRow]:
         """Yield the rows of the four tables with an endpoint, in order."""
@@ -89,7 +91,7 @@ def read_folder(root: Path, faults: list[Fault]) -> Folder:
     meters = read_rows(root, "meters.csv", Meter, faults)
     actuators = read_rows(root, "actuators.csv", Actuator, faults)
     users: tuple[EndpointRow, ...] = (*resources, *loads, *meters, *actuators)
-    return Folder(
+    folder = Folder(
         settings=read_settings(root, faults),
         buses=read_rows(root, "grid/buses.csv", Bus, faults),
         lines=read_rows(root, "grid/lines.csv", Line, faults),
@@ -105,7 +107,9 @@ def read_folder(root: Path, faults: list[Fault]) -> Folder:
         actuators=actuators,
         devices=_devices(root, resources, faults),
         register_maps=_register_maps(root, users, faults),
+        broken=frozenset(),
     )
+    return replace(folder, broken=frozenset(fault.file for fault in faults))
 
 
 def _devices(root: Path, rows: tuple[Row[Resource], ...], faults: list[Fault]) -> dict[str, Device]:

@@ -1,18 +1,25 @@
 """A park folder becomes a `Park`, or every fault of it is told at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import vpp
 from vpp.errors import Fault, InvalidInput
+from vpp.park.contract_rules import contract_faults, identity_faults
 from vpp.park.folder import Folder, read_folder
-from vpp.park.model import Park
+from vpp.park.grid_rules import grid_faults
+from vpp.park.model import CsvProfile, Park
+from vpp.park.profiles import read_profiles
+from vpp.park.rating_rules import rating_faults
+from vpp.park.register_rules import register_faults
 from vpp.park.settings import Settings
 from vpp.park.tables import NAME_PATTERN, Row
 from vpp.types import Grid
 
 T = TypeVar("T")
+
+_RULES = (identity_faults, grid_faults, register_faults, rating_faults, contract_faults)
 
 SHIPPED = Path(vpp.__file__).parent / "parks"
 """Folder of the parks inside the package."""
@@ -30,9 +37,12 @@ def load_park(path: Path | str) -> Park:
     if not root.is_dir():
         raise InvalidInput((Fault(file=str(path), wrong="no such folder", expected=_expected_folder()),))
     folder = read_folder(root, faults)
+    for rule in _RULES:
+        faults.extend(rule(folder))
+    profiles = {} if folder.settings is None else read_profiles(root, folder, folder.settings, faults)
     if faults or folder.settings is None:
-        raise InvalidInput(tuple(dict.fromkeys(faults)))
-    return _park(root, folder, folder.settings)
+        raise InvalidInput(tuple(sorted(set(faults), key=_place)))
+    return _park(root, folder, folder.settings, profiles)
 
 
 def shipped_parks() -> tuple[str, ...]:
@@ -51,7 +61,11 @@ def _expected_folder() -> str:
     return "a park folder, or the name of a shipped park: " + ", ".join(shipped_parks())
 
 
-def _park(root: Path, folder: Folder, settings: Settings) -> Park:
+def _place(fault: Fault) -> tuple[str, int, str, str]:
+    return fault.file, fault.row or 0, fault.field or "", fault.wrong
+
+
+def _park(root: Path, folder: Folder, settings: Settings, profiles: Mapping[str, CsvProfile]) -> Park:
     return Park(
         name=settings.name,
         folder=str(root),
@@ -68,8 +82,8 @@ def _park(root: Path, folder: Folder, settings: Settings) -> Park:
         voltage_bands=settings.voltage_bands,
         register_maps={name: _values(rows) for name, rows in folder.register_maps.items()},
         generated=settings.generated,
-        csv_profiles={},
-        warnings=(),
+        csv_profiles=profiles,
+        warnings=tuple(text for profile in profiles.values() for text in profile.warnings),
     )
 
 

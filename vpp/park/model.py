@@ -154,7 +154,9 @@ class CsvProfile:
     """Start of the first interval, seconds since 1970 UTC."""
     step_s: float
     p_mw: Array
-    """Interval means, shape (steps,); nan where the file has a gap that was declared allowed."""
+    """Interval means, shape (steps,), all finite and not negative; at the plant's own scale."""
+    warnings: tuple[str, ...] = ()
+    """What was repaired or looks odd, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,33 +1,116 @@
-"""CSV import of measured or forecast series."""
+"""CSV import of a measured or forecast series: every doubt is refused in words, never guessed away."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from datetime import datetime, timezone
+from pathlib import Path
 
-from annotated_types import Gt
+import numpy as np
 
-Positive = Annotated[float, Gt(0)]
+from vpp.errors import Fault, InvalidInput
+from vpp.park.model import CsvProfile
+from vpp.park.series_entry import Gaps, Label, SeriesEntry, Unit
+from vpp.park.series_file import read_cells, read_values
+from vpp.park.series_quality import fill_gaps, frozen_stretches, judge_power
+from vpp.park.stamps import Say, open_zone, parse_stamps, place, speaker, step_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesEntry:
-    """`[[profile]]` of `park.toml`: one column of a CSV file feeds one resource or load."""
+def read_series(
+    path: Path | str,
+    *,
+    resource: str,
+    column: str,
+    unit: Unit,
+    zone: str | None,
+    label: Label,
+    time_column: str = "time",
+    step_min: float | None = None,
+    gaps: Gaps = "refuse",
+    max_gap_min: float | None = None,
+    rated_mw: float | None = None,
+    scale_to_mw: float | None = None,
+) -> CsvProfile:
+    """Return column `column` of the CSV file `path` as interval means in MW.
 
-    resource: str
-    file: str
-    """Path in the park folder, or absolute; `.csv` or `.csv.gz`."""
-    column: str
-    unit: Literal["W", "kW", "MW"]
-    label: Literal["start", "end"]
-    """Whether a stamp names the start or the end of its interval."""
-    time_column: str = "time"
-    zone: str | None = None
-    """IANA zone of stamps without an offset."""
-    step_min: Positive | None = None
-    """None: the most frequent distance of stamps."""
-    gaps: Literal["refuse", "hold"] = "refuse"
-    max_gap_min: Positive | None = None
-    """Longest gap that `hold` may fill."""
-    rated_mw: Positive | None = None
-    """Rating of the measured plant, in MW; needed where it differs from the park's."""
-    scale_to_mw: Positive | None = None
-    """Rating to which the series is scaled: every value times scale_to_mw / rated_mw."""
+    `rated_mw` is the rating of the measured plant and guards the unit; with `scale_to_mw` the series
+    is scaled from the one to the other. The fields mean what `SeriesEntry` says.
+
+    Raises:
+        InvalidInput: every fault with its row: no such file or column, stamps without a zone,
+            repeats, gaps, steps back, wrong step, values that are no numbers or break the rating.
+
+    """
+    entry = SeriesEntry(
+        resource=resource,
+        file=str(path),
+        column=column,
+        unit=unit,
+        label=label,
+        time_column=time_column,
+        zone=zone,
+        step_min=step_min,
+        gaps=gaps,
+        max_gap_min=max_gap_min,
+        rated_mw=rated_mw,
+        scale_to_mw=scale_to_mw,
+    )
+    faults: list[Fault] = []
+    profile = import_series(Path(path), entry, faults)
+    if profile is None or faults:
+        raise InvalidInput(tuple(faults))
+    return profile
+
+
+def import_series(path: Path, entry: SeriesEntry, faults: list[Fault]) -> CsvProfile | None:
+    """Return the series that `entry` describes from the file `path`, or None with faults."""
+    before = len(faults)
+    in_file = speaker(entry.file, None, faults)
+    in_time = speaker(entry.file, entry.time_column, faults)
+    in_value = speaker(entry.file, entry.column, faults)
+    zone = open_zone(entry.zone) if entry.zone is not None else None
+    _judge_entry(entry, zone is not None, in_file)
+    rows = None if len(faults) > before else read_cells(path, entry, faults)
+    if rows is None:
+        return None
+    times = parse_stamps(((line, time) for line, time, _ in rows), zone, in_time)
+    values = read_values(rows, entry, in_value)
+    if len(faults) > before or values is None:
+        return None
+    step_s = step_of(times, entry.step_min, in_time)
+    index = None if step_s is None else place(times, step_s, in_time)
+    if step_s is None or index is None:
+        return None
+    line_of = np.zeros(index[-1] + 1, dtype=np.int64)
+    line_of[index] = [line for line, _, _ in rows]
+    on_grid = np.full(index[-1] + 1, np.nan)
+    on_grid[index] = values
+    filled, held = fill_gaps(on_grid, line_of, entry, step_s, in_value)
+    if len(faults) > before:
+        return None
+    p_mw, repaired = judge_power(filled, entry, in_value)
+    if len(faults) > before:
+        return None
+    start = times[0][1] - (step_s if entry.label == "end" else 0)
+    warnings = [*held, *repaired, *frozen_stretches(p_mw, start, step_s)]
+    return CsvProfile(
+        resource=entry.resource,
+        file=entry.file,
+        start_epoch_s=float(start),
+        step_s=float(step_s),
+        p_mw=p_mw,
+        warnings=tuple(f"{entry.file}: {text}" for text in warnings),
+    )
+
+
+def span(profile: CsvProfile) -> str:
+    """Return in words which time a series covers, in UTC."""
+    start = datetime.fromtimestamp(profile.start_epoch_s, tz=timezone.utc)
+    end = datetime.fromtimestamp(profile.start_epoch_s + len(profile.p_mw) * profile.step_s, tz=timezone.utc)
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+
+
+def _judge_entry(entry: SeriesEntry, zone_known: bool, say: Say) -> None:
+    if entry.zone is not None and not zone_known:
+        say(None, f'zone "{entry.zone[:40]}"', "an IANA zone such as Asia/Shanghai")
+    if entry.gaps == "hold" and entry.max_gap_min is None:
+        say(None, 'gaps = "hold" without max_gap_min', "the longest gap that may be filled")
+    if entry.scale_to_mw is not None and entry.rated_mw is None:
+        say(None, "scale_to_mw without rated_mw", "the rating of the measured plant")

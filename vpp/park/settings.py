@@ -20,7 +20,7 @@ from vpp.park.model import (
     TieContract,
     VoltageBand,
 )
-from vpp.park.series import SeriesEntry
+from vpp.park.series_entry import SeriesEntry
 from vpp.park.tables import NAME_PATTERN, build, quoted, read_toml
 from vpp.types import Site
 
