@@ -15,7 +15,7 @@ import uvicorn
 
 from vpp.clock import RealClock
 from vpp.errors import DeviceFailure, Fault, InvalidInput, YuanwangError
-from vpp.link import Note, PlanOffer, unpack
+from vpp.link import Note, PlanOffer
 from vpp.park import load_park
 from vpp.park.model import Park
 from vpp.service.api import Parts, build_app
@@ -23,7 +23,7 @@ from vpp.service.api_feed import Feed, follow
 from vpp.service.jobs import Calendar, make_scheduler
 from vpp.service.token import read_or_make_token
 from vpp.state_dir import RunSettings, StateDir
-from vpp.types import Plan, Severity
+from vpp.types import Plan, Severity, wire
 
 CONNECTIONS_MAX = 100
 """Connections served at once; the next get 503."""
@@ -140,10 +140,9 @@ def _listen(host: str, port: int) -> socket.socket:
 def read_plan(path: Path) -> Plan | None:
     """Return the plan that control keeps on disk; None where there is none or it is being replaced."""
     try:
-        _, message = unpack(path.read_bytes()[4:])
+        return wire.decode(path.read_bytes(), PlanOffer).plan
     except (OSError, ValueError):
         return None
-    return message.plan if isinstance(message, PlanOffer) else None
 
 
 if __name__ == "__main__":

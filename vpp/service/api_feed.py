@@ -99,7 +99,7 @@ class Feed:
     async def request(self, message: Message, timeout_s: float) -> Message:
         """Send a command to control; DeviceFailure at once where it is not there."""
         if self._client is None:
-            raise DeviceFailure(f"control is not there: {self.lost}")
+            raise DeviceFailure(f"control is not there, nothing was queued: {self.lost}")
         return await self._client.request(message, timeout_s)
 
     async def changed(self, version: int, timeout_s: float) -> bool:

@@ -41,7 +41,7 @@ def of_absence(_: Request, error: Exception) -> Response:
         detail = f"{error}; it may have been carried out: look at the journal before you repeat it"
         return response(HTTPStatus.GATEWAY_TIMEOUT, detail)
     assert isinstance(error, DeviceFailure)
-    return response(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}; nothing was queued")
+    return response(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
 
 def of_validation(_: Request, error: Exception) -> Response:

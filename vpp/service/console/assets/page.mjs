@@ -1,6 +1,6 @@
 // The live page: takes states from the one stream and writes them into the places of the template.
 
-import { age, clock, day, direction, duration, fixed, number, withUnit, word, words } from "./format.mjs";
+import { age, clock, day, direction, duration, fixed, withUnit, word, words } from "./format.mjs";
 import { alarmItem, deviceRow, loadRow, orderItem, storeBlock } from "./rows.mjs";
 import { setUpShed } from "./shed.mjs";
 import { openStream } from "./stream.mjs";
@@ -30,7 +30,7 @@ function showHead(view) {
   put("at", day(view.at));
   put("zone", view.zone);
   at("rate").hidden = view.rate === 1;
-  put("rate", `${words.rate} ${number(view.rate)} ${words.rate_word}`);
+  put("rate", `${words.rate} ${Number(view.rate.toFixed(1))} ${words.rate_word}`);
   put("park-mode", word("park", view.park_mode));
 }
 
