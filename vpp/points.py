@@ -203,7 +203,7 @@ def _words(cell: _Cell, values: Mapping[str, float]) -> tuple[int, ...]:
         if exponent is None:
             raise ValueError(f"{point.point} needs its scale point {point.scale_point}")
         factor *= 10.0**exponent
-    number = value / factor
+    number = value / factor + 0.0  # no negative zero on the wire
     if not math.isfinite(number):
         raise ValueError(f"{point.point} is {value}, a finite number is needed")
     raw = _float_bits(point, number) if cell.bits == 0 else _integer_bits(cell, number)
