@@ -34,7 +34,7 @@ def ar1_day(seed: int, names: tuple[str, ...], day: int, tau_min: float) -> Arra
     """
     a = _memory(tau_min)
     x = _history(seed, names, day, tau_min)
-    return _filtered((1 - a * a) ** 0.5, a, x)[-KNOTS:]
+    return _filtered((1 - a * a) ** 0.5, a, x)[-KNOTS:].copy()
 
 
 @lru_cache(maxsize=4096)
@@ -47,7 +47,7 @@ def smooth_ar1_day(seed: int, names: tuple[str, ...], day: int, tau_min: float, 
     x = _history(seed, names, day, max(tau_min, smooth_min))
     slow = _filtered((1 - a * a) ** 0.5, a, x)
     variance = (1 - b) ** 2 * (1 + a * b) / ((1 - b * b) * (1 - a * b))
-    return _filtered((1 - b) / variance**0.5, b, slow)[-KNOTS:]
+    return _filtered((1 - b) / variance**0.5, b, slow)[-KNOTS:].copy()
 
 
 def _filtered(gain: float, pole: float, x: Array) -> Array:

@@ -1,8 +1,8 @@
 """The truth: what wind, sun and consumers really do, generated or from the user's file.
 
 A generated profile is a line between knots of 5 minutes; a profile from a file is constant within
-the file's steps. Interval means are the exact integrals of that curve, so every step length and
-every instant belongs to one and the same world.
+the file's steps, and what a plant draws for itself at night counts as 0. Interval means are the
+exact integrals of that curve, so every step length and every instant belongs to one world.
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _day_function(park: Park, element: str) -> Day:
 def _csv_values(profile: CsvProfile, at: Array) -> Array:
     _within(profile, float(at.min()), float(at.max()))
     k = np.floor((at - profile.start_epoch_s) / profile.step_s).astype(np.int64)
-    values = profile.p_mw[np.minimum(k, len(profile.p_mw) - 1)]
+    values = np.maximum(profile.p_mw[np.minimum(k, len(profile.p_mw) - 1)], 0.0)
     return _known(profile, values, at)
 
 
@@ -82,7 +82,7 @@ def _csv_means(profile: CsvProfile, begin: Array, step_s: float) -> Array:
     # a gap would poison the running sum, so it is summed as zero and found apart
     gap = np.isnan(profile.p_mw)
     edges = np.arange(len(profile.p_mw) + 1, dtype=np.float64)
-    energy = np.concatenate([[0.0], np.cumsum(np.where(gap, 0.0, profile.p_mw))])
+    energy = np.concatenate([[0.0], np.cumsum(np.where(gap, 0.0, np.maximum(profile.p_mw, 0.0)))])
     gaps = np.concatenate([[0.0], np.cumsum(gap)])
     a = (begin - profile.start_epoch_s) / profile.step_s
     b = a + step_s / profile.step_s

@@ -37,8 +37,11 @@ def table_of(park: Park, element: str) -> str:
 
 
 def index_table(net: pp.pandapowerNet) -> Mapping[str, tuple[str, int]]:
-    """Return element or branch name -> (pandapower table, index) for all named rows but buses."""
-    tables = ("sgen", "load", "storage", "ext_grid", "line", "trafo", "shunt", "switch")
+    """Return name -> (pandapower table, index) of all rows but buses.
+
+    A resource or load wins where a branch or bank bears the same name.
+    """
+    tables = ("line", "trafo", "shunt", "switch", "ext_grid", "sgen", "load", "storage")
     return {str(name): (table, int(i)) for table in tables for i, name in net[table]["name"].items()}
 
 

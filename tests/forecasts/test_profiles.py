@@ -145,6 +145,12 @@ def test_a_file_replaces_the_generator_and_keeps_its_energy(park):
     )
 
 
+def test_what_a_plant_draws_at_night_is_no_negative_sun(park):
+    mine = with_series(park, [-0.2, -0.2, 30.0, 40.0, 50.0, 60.0])
+    assert available_mw(mine, "PV", [NOON], 1800.0)[0] == pytest.approx(10.0)
+    assert instant_mw(mine, "PV", np.array([NOON.timestamp()])).tolist() == [0.0]
+
+
 @pytest.mark.parametrize("start", [NOON - timedelta(minutes=1), NOON + timedelta(minutes=46)])
 def test_outside_the_span_of_a_file_is_refused_in_words(park, start):
     mine = with_series(park, [10.0] * 6)

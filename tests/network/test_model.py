@@ -66,6 +66,14 @@ def test_names_lead_back_to_tables(park):
     assert net.trafo.name[index] == "T_MAIN_2"
 
 
+def test_a_load_that_shares_its_name_with_a_transformer_still_gets_its_power(park):
+    loads = {("T_PV" if i == "LD_SME" else i): load for i, load in park.loads.items()}
+    loads["T_PV"] = replace(loads["T_PV"], id="T_PV")
+    net = to_pandapower(replace(park, loads=loads))
+    inject(net, {"T_PV": -4.0}, {"T_PV": -1.0})
+    assert net.load.p_mw[net.load.name == "T_PV"].tolist() == [4.0]
+
+
 def test_reactive_power_follows_the_fixed_rule_of_each_element(park):
     load = park.loads["LD_ZN"]
     q = q_mvar(park, "LD_ZN", -10.0)
