@@ -1,0 +1,284 @@
+"""CAES: compressor trains and turbine with commitment, part load and stored air.
+
+Formulation after the measured day-ahead MILP: on/off, start and stop variables per machine, a binary
+of its own for each train, efficiency as the convex hull of its segments in perspective form, limits
+that depend on stored air as linear cuts.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import cvxpy as cp
+import numpy as np
+
+from controllers.planning.blocks.block import Block, Bounds, Values
+from controllers.planning.blocks.caes_history import (
+    CHARGE,
+    DISCHARGE,
+    commitments_of,
+    history,
+    on_before,
+)
+from controllers.planning.blocks.hull import chord, lower_hull, upper_hull
+from controllers.planning.slots import Frame, Situation
+from vpp.devices import Caes, caes
+from vpp.park.model import Park
+from vpp.types import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One machine: the turbine or a compressor train."""
+
+    on: cp.Variable
+    start: cp.Variable
+    stop: cp.Variable
+    up_steps: int
+    down_steps: int
+    start_s: float
+    start_cost_cny: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """All variables and parameters of one CAES plant."""
+
+    device: Caes
+    p: cp.Variable
+    charge: cp.Variable
+    discharge: cp.Variable
+    air_in: cp.Variable
+    air_out: cp.Variable
+    e: cp.Variable
+    units: tuple[Unit, ...]
+    """The turbine, then the trains in order of starting."""
+    e_start: cp.Parameter
+    aux: cp.Parameter
+    correction: cp.Parameter
+    """Air-side MWh that the curves give beyond their hulls at the last solution."""
+    starts_left: tuple[cp.Parameter, ...]
+    """(DAYS,) for the turbine and for the trains together."""
+
+
+def _plant(device: Caes, frame: Frame) -> Plant:
+    n, name, params = frame.axis.n, device.resource.id, device.params
+    machines: list[tuple[str, Literal["turbine", "compressor"], caes.Machine]]
+    machines = [("turbine", "turbine", params.turbine)]
+    machines += [(f"train_{k + 1}", "compressor", params.compressor) for k in range(params.compressor.trains)]
+    units = tuple(
+        Unit(
+            *(cp.Variable(n, name=f"{name}_{label}_{x}") for x in ("on", "start", "stop")),
+            frame.axis.steps_of(machine.min_up_time_min),
+            caes.min_off_steps(device, kind, frame.axis.step_min),
+            machine.start_time_s,
+            machine.start_cost_cny,
+        )
+        for label, kind, machine in machines
+    )
+    names = ("p", "charge", "discharge", "air_in", "air_out", "e")
+    p, charge, discharge, air_in, air_out, e = (cp.Variable(n, name=f"{name}_{x}") for x in names)
+    return Plant(
+        device, p, charge, discharge, air_in, air_out, e, units,
+        cp.Parameter(name=f"{name}_e0"),
+        cp.Parameter(n, name=f"{name}_aux"),
+        cp.Parameter(n, name=f"{name}_correction"),
+        tuple(cp.Parameter(frame.days.shape[0], name=f"{name}_starts_{x}") for x in ("turbine", "trains")),
+    )  # fmt: skip
+
+
+def loss_per_h(device: Caes) -> float:
+    """Return the share of stored energy lost in an hour; the device's own loss compounds by day."""
+    return float(1 - caes.retention(device, 3600.0))
+
+
+def _energy(plant: Plant, frame: Frame) -> list[Any]:
+    """Stored air and the two efficiency curves; powers without the own use."""
+    params, charge, discharge = plant.device.params, plant.charge, plant.discharge
+    kept = 1 - loss_per_h(plant.device) * frame.dt_h
+    net = plant.air_in - plant.air_out
+    turbine, trains = plant.units[0].on, sum(unit.on for unit in plant.units[1:])
+    rows = [
+        plant.p == discharge - charge - plant.aux,
+        plant.e[0] == plant.e_start,
+        plant.e[1:] == cp.multiply(kept[1:], plant.e[:-1])
+        + cp.multiply(frame.dt_h[1:], net[1:])
+        + plant.correction[1:],
+        charge >= params.compressor.p_min_mw * trains,
+        charge <= params.compressor.p_rated_mw * trains,
+        discharge >= params.turbine.p_min_mw * turbine,
+        discharge <= params.turbine.p_rated_mw * turbine,
+    ]
+    into, out = caes.charge_points(plant.device, 1), caes.discharge_points(plant.device)
+    rows += [plant.air_in <= a * charge + b * trains for a, b in upper_hull(into)]
+    rows += [plant.air_in >= chord(into)[0] * charge + chord(into)[1] * trains]
+    rows += [plant.air_out >= a * discharge + b * turbine for a, b in lower_hull(out)]
+    rows += [plant.air_out <= chord(out)[0] * discharge + chord(out)[1] * turbine]
+    # stored air narrows both limits: each is judged at the emptier end of its step
+    rows += [charge[1:] <= a + b * plant.e[:-1] for a, b in caes.charge_max_cuts(plant.device)]
+    rows += [discharge <= a + b * plant.e for a, b in caes.discharge_max_cuts(plant.device)]
+    return rows
+
+
+def _commitment(plant: Plant, frame: Frame) -> list[Any]:
+    """Switching, minimum times, exclusivity, idle time and starts a day."""
+    h, n, rows = frame.axis.history, frame.axis.n, []
+    for unit in plant.units:
+        rows.append(unit.start[1:] - unit.stop[1:] == unit.on[1:] - unit.on[:-1])
+        started = sum(unit.start[h - j : n - j] for j in range(unit.up_steps))
+        stopped = sum(unit.stop[h - j : n - j] for j in range(unit.down_steps))
+        if unit.up_steps:
+            rows.append(started <= unit.on[h:] + frame.beyond[h:])
+        if unit.down_steps:
+            rows.append(stopped <= 1 - unit.on[h:])
+    turbine, first_train = plant.units[0].on, plant.units[1]
+    first = first_train.on
+    rows += [b.on <= a.on for a, b in zip(plant.units[1:], plant.units[2:], strict=False)]
+    rows.append(turbine + first <= 1)
+    for j in range(1, frame.axis.steps_of(plant.device.params.mode_change_min_idle_s / 60) + 1):
+        rows += [turbine[h:] + first[h - j : n - j] <= 1, first[h:] + turbine[h - j : n - j] <= 1]
+    rows.append(frame.days @ plant.units[0].start <= plant.starts_left[0])
+    rows.append(frame.days @ first_train.start <= plant.starts_left[1])
+    return rows
+
+
+
+
+def _ramps(plant: Plant, frame: Frame) -> list[Any]:
+    """Ramp rows, only where a step is too short to cross the whole band."""
+    params, step = plant.device.params, frame.axis.step_min
+    rows: list[Any] = []
+    bands = [(plant.discharge, plant.units[:1], params.turbine), (plant.charge, plant.units[1:], params.compressor)]
+    for power, units, machine in bands:
+        within = machine.ramp_mw_per_min * step * len(units)
+        if within >= (machine.p_rated_mw - machine.p_min_mw) * len(units):
+            continue
+        up, down = sum(u.start[1:] for u in units), sum(u.stop[1:] for u in units)
+        rows.append(power[1:] - power[:-1] <= within + machine.p_rated_mw * (up + frame.beyond[1:]))
+        rows.append(power[:-1] - power[1:] <= within + machine.p_rated_mw * (down + frame.beyond[1:]))
+    return rows
+
+
+def _power_before(device: Caes, machine: int, trains: int, p_mw: float, e_mwh: float) -> tuple[float, float]:
+    """Return (charge, discharge) MW of the slots before the plan, inside the limits of the block."""
+    turbine, compressor = device.params.turbine, device.params.compressor
+    if machine == DISCHARGE:
+        return 0.0, float(np.clip(p_mw, turbine.p_min_mw, caes.discharge_max_mw(device, e_mwh)))
+    if machine == CHARGE:
+        most = min(caes.charge_max_mw(device, e_mwh), compressor.p_rated_mw * trains)
+        return float(np.clip(-p_mw, compressor.p_min_mw * trains, most)), 0.0
+    return 0.0, 0.0
+
+
+def _update(plant: Plant, situation: Situation) -> Bounds:
+    window, device = situation.window, plant.device
+    n, name = window.axis.n, device.resource.id
+    state = situation.state.resources[name]
+    on = window.active * float(situation.is_available(name))
+    e0 = state["e_mwh"]
+    plant.e_start.value, plant.aux.value = e0, device.params.standby_aux_mw * on
+    plant.correction.value = np.zeros(n)
+    for limit, left, key in (
+        (device.params.turbine.max_starts_per_day, plant.starts_left[0], "starts_turbine"),
+        (device.params.compressor.max_starts_per_day, plant.starts_left[1], "starts_compressor"),
+    ):
+        left.value = np.full(left.shape, float(limit))
+        left.value[0] = max(0.0, limit - state.get(key, 0.0))
+    past = history(device, situation)
+    low = min(device.e_min_mwh, e0) * (1 - loss_per_h(device)) ** np.cumsum(window.dt_h) - 1e-6
+    bounds = {
+        "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
+        "e": (low, np.full(n, max(device.e_max_mwh, e0) + 1e-6)),
+        "air_in": (np.zeros(n), np.full(n, np.inf)),
+        "air_out": (np.zeros(n), np.full(n, np.inf)),
+    }
+    before = _power_before(device, past.machine, past.trains, state.get("p_mw", 0.0), e0)
+    gone = np.arange(n) < window.first
+    most = (device.params.compressor.p_rated_mw * device.params.compressor.trains, device.params.turbine.p_rated_mw)
+    for label, value, top, unit in zip(("charge", "discharge"), before, most, (1, 0), strict=True):
+        known = on_before(past, n, window.first, unit) * value
+        bounds[label] = (np.where(gone, known, 0.0), np.where(gone, known, top * on))
+    ready = np.array([(window.slot_start(k) - window.at) / timedelta(seconds=1) for k in range(n)])
+    for k, unit in enumerate(plant.units):
+        known = on_before(past, n, window.first, k)
+        step = np.diff(known, prepend=known[0])
+        may_start = on * (ready >= unit.start_s)
+        for var, was, free in (("on", known, on), ("start", np.maximum(step, 0), may_start), ("stop", np.maximum(-step, 0), window.active)):
+            bounds[f"{var}_{k}"] = (np.where(gone, was, 0.0), np.where(gone, was, free))
+        # behind the end everything is off, so the last slot's machine stops there
+        behind = np.arange(n) >= window.end
+        bounds[f"stop_{k}"] = (bounds[f"stop_{k}"][0], np.where(behind, 1.0, bounds[f"stop_{k}"][1]))
+    return bounds
+
+
+def _series(plant: Plant, values: Values) -> dict[str, Array]:
+    turbine = values["on_0"] > 0.5
+    trains = sum(np.round(values[f"on_{k}"]) for k in range(1, len(plant.units)))
+    mode = np.where(turbine, float(DISCHARGE), np.where(trains > 0.5, float(CHARGE), 0.0))
+    return {
+        "charge_mw": values["charge"],
+        "discharge_mw": values["discharge"],
+        "e_mwh": values["e"],
+        "mode_code": mode,
+        "trains": np.asarray(trains, dtype=float),
+    }
+
+
+def air_mw(device: Caes, charge_mw: Array, discharge_mw: Array, trains: Array) -> Array:
+    """Return the air-side power, charging positive, of AC powers without the own use, by step."""
+    out = np.zeros(len(charge_mw))
+    for k, (into, taken, count) in enumerate(zip(charge_mw, discharge_mw, trains, strict=True)):
+        if into > 1e-6:
+            out[k] = caes.air_mwh_per_h(device, -into, max(1, int(count)))
+        elif taken > 1e-6:
+            out[k] = caes.air_mwh_per_h(device, taken, 0)
+    return out
+
+
+def block(park: Park, device: Caes, frame: Frame) -> Block:
+    """Return the block of a CAES plant.
+
+    p_mw = discharge - charge - aux; stored air e' = e (1 - loss dt) + dt (air_in - air_out). Costs:
+    starts of turbine and trains, VOM per MWh discharged (as `degradation`). A machine may start only
+    where its start time fits between the initial state and the slot, since starts are commanded ahead.
+    """
+    plant = _plant(device, frame)
+    by_name = {"charge": plant.charge, "discharge": plant.discharge, "e": plant.e}
+    by_name |= {"air_in": plant.air_in, "air_out": plant.air_out}
+    for k, unit in enumerate(plant.units):
+        by_name |= {f"on_{k}": unit.on, f"start_{k}": unit.start, f"stop_{k}": unit.stop}
+    on = tuple(f"on_{k}" for k in range(len(plant.units)))
+
+    def committed(situation: Situation) -> Bounds:
+        kept = commitments_of(device, situation)
+        span = situation.window.active
+        out = {}
+        for k, value in kept.items():
+            known = span & ~np.isnan(value)
+            out[f"on_{k}"] = (np.where(known, value, -np.inf), np.where(known, value, np.inf))
+        return out
+
+    def relinearise(values: Values, situation: Situation) -> None:
+        true = air_mw(device, values["charge"], values["discharge"], _series(plant, values)["trains"])
+        missing = true - values["air_in"] + values["air_out"]
+        plant.correction.value = missing * situation.window.dt_h
+
+    starts = sum(u.start_cost_cny * (frame.active @ u.start) for u in plant.units)
+    return Block(
+        id=device.resource.id,
+        p_mw=plant.p,
+        variables=by_name,
+        constraints=tuple(_energy(plant, frame) + _commitment(plant, frame) + _ramps(plant, frame)),
+        costs={
+            "starts": starts,
+            "degradation": device.params.vom_cny_per_mwh_dis * (frame.dt_h @ plant.discharge),
+        },
+        update=lambda situation: _update(plant, situation),
+        series=lambda values, situation: _series(plant, values),
+        integers=(*on, *(name for name in by_name if name.startswith(("start_", "stop_")))),
+        commitments=on,
+        reserve_up_mw=device.params.turbine.p_rated_mw * plant.units[0].on - plant.discharge + plant.charge,
+        e_mwh=plant.e,
+        relinearise=relinearise,
+        committed=committed,
+    )

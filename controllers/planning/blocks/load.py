@@ -1,0 +1,141 @@
+"""Load with an interruptible part: blocks behind breakers, called under the contract's ledger."""
+
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+
+from controllers.planning.blocks.block import Block, Bounds, Values
+from controllers.planning.slots import Frame, Situation
+from vpp.park.model import Park
+from vpp.types import Array, Load, NoticeClass
+
+
+def is_interruptible(load: Load) -> bool:
+    """Return whether the plan may open breakers of this load."""
+    return load.notice_class is not NoticeClass.NEVER and load.blocks > 0 and load.interruptible_share > 0
+
+
+def block(park: Park, load: Load, frame: Frame) -> Block:
+    """Return the block of a load: p_mw = -(load - shed).
+
+    `open` breakers of equal parts of the interruptible share; `call` is 1 while any is open. A call
+    lasts at most `max_shed_min`; after it `min_between_sheds_min` must pass; calls of a day are
+    limited. Energy not served costs the contract's energy price, each block that closes again its
+    restart cost. A call that runs at the start is held to the end of its longest duration, since
+    closing needs a permission that the plan does not have. Rebound is left out (assumption).
+    """
+    n, name = frame.axis.n, load.id
+    p = cp.Variable(n, name=f"{name}_p")
+    demand = cp.Parameter(n, name=f"{name}_demand")
+    if not is_interruptible(load):
+        return _fixed(load, p, demand)
+    names = ("open", "call", "start", "stop", "shut", "shed")
+    opened, call, start, stop, shut, shed = (cp.Variable(n, name=f"{name}_{x}") for x in names)
+    part = cp.Parameter(n, name=f"{name}_part")
+    calls_left = cp.Parameter(frame.days.shape[0], name=f"{name}_calls")
+    longest = max(1, int(load.max_shed_min // frame.axis.step_min))
+    rest = frame.axis.steps_of(load.min_between_sheds_min)
+    h = frame.axis.history
+    rows = [
+        p == shed - demand,
+        shed == cp.multiply(part, opened),
+        opened <= load.blocks * call,
+        call <= opened,
+        start[1:] - stop[1:] == call[1:] - call[:-1],
+        shut[1:] >= opened[:-1] - opened[1:],
+        frame.days @ start <= calls_left,
+    ]
+    rows.append(_last(call, longest + 1, h) <= longest)
+    if rest:
+        rows.append(start[h:] + _last(stop, rest, h) <= 1)
+
+    def update(situation: Situation) -> Bounds:
+        window, ledger = situation.window, situation.state.calls.get(name, {})
+        demand.value = situation.load_mw[name]
+        part.value = situation.load_mw[name] * load.interruptible_share / load.blocks
+        left = np.full(calls_left.shape, float(load.max_calls_per_day))
+        left[0] = ledger.get("calls_left", left[0])
+        calls_left.value = left
+        open_now = ledger.get("open_blocks", 0.0)
+        gone = np.arange(n) < window.first
+        before = gone & (np.arange(n) == window.first - 1) & (open_now > 0)
+        slot = np.arange(n) - window.first
+        held = max(1, int((load.max_shed_min - ledger.get("running_min", 0.0)) // window.axis.step_min))
+        keep = window.active & (slot < min(held, longest - 1)) & (open_now > 0)
+        resting = slot < int(np.ceil(ledger.get("rest_min", 0.0) / window.axis.step_min))
+        may = window.active & ~resting & (load.max_calls_per_day > 0)
+        fixed = (before | keep) * 1.0
+        stopping = np.append(0.0, np.maximum(0.0, fixed[:-1] - fixed[1:]))
+        return {
+            "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
+            "open": (fixed * open_now, np.where(before | keep, open_now, np.where(may, load.blocks, 0.0))),
+            "call": (fixed, np.where(before | keep | may, 1.0, 0.0)),
+            "start": (np.where(before, 1.0, 0.0), np.where(before, 1.0, may * 1.0)),
+            "stop": (np.zeros(n), np.where(window.active | (np.arange(n) == window.end), 1.0, stopping)),
+            "shut": (np.zeros(n), np.full(n, float(load.blocks))),
+            "shed": (np.zeros(n), np.full(n, np.inf)),
+        }
+
+    def committed(situation: Situation) -> Bounds:
+        kept = situation.previous_series(name, "open_blocks")
+        if kept is None:
+            return {}
+        known = situation.window.active & ~np.isnan(kept)
+        return {
+            "open": (np.where(known, kept, -np.inf), np.where(known, kept, np.inf)),
+            "call": (np.where(known, kept > 0, -np.inf), np.where(known, kept > 0, np.inf)),
+        }
+
+    def series(values: Values, situation: Situation) -> dict[str, Array]:
+        count = np.round(values["open"])
+        return {
+            "load_mw": np.asarray(demand.value),
+            "shed_mw": count * np.asarray(part.value),
+            "open_blocks": count,
+        }
+
+    return Block(
+        id=name,
+        p_mw=p,
+        variables={"open": opened, "call": call, "start": start, "stop": stop, "shut": shut, "shed": shed},
+        constraints=tuple(rows),
+        costs={
+            "interruption": load.contract_energy_cny_per_kwh * 1000 * (frame.dt_h @ shed)
+            + load.restart_cost_cny * (frame.active[1:] @ shut[1:]),
+        },
+        update=update,
+        series=series,
+        integers=("open", "call", "start", "stop"),
+        commitments=("open", "call"),
+        committed=committed,
+    )
+
+
+def _last(x: cp.Variable, count: int, first: int) -> Any:
+    """Return for each slot from `first` on the sum of x over the last `count` slots."""
+    padded = cp.hstack([np.zeros(count), x])
+    return sum(padded[first + count - j : x.size + count - j] for j in range(count))
+
+
+def _fixed(load: Load, p: cp.Variable, demand: cp.Parameter) -> Block:
+    """A load that is never interrupted: no decision at all."""
+
+    def update(situation: Situation) -> Bounds:
+        demand.value = situation.load_mw[load.id]
+        free = np.full(situation.window.axis.n, np.inf)
+        return {"p_mw": (-free, free)}
+
+    def series(values: Values, situation: Situation) -> dict[str, Array]:
+        served = np.asarray(demand.value)
+        return {"load_mw": served, "shed_mw": np.zeros_like(served), "open_blocks": np.zeros_like(served)}
+
+    return Block(
+        id=load.id,
+        p_mw=p,
+        variables={},
+        constraints=(p == -demand,),
+        costs={},
+        update=update,
+        series=series,
+    )

@@ -1,0 +1,253 @@
+"""Limits of the whole park, each with a priced slack, so that a plan always exists.
+
+Prices of slacks are assumptions: far above any contract price, ordered by what must give last. A
+slack in use is declared as a relaxation in words.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+
+from controllers.planning.blocks.block import Block, Bounds
+from controllers.planning.slots import Frame, Situation
+from vpp.devices import Bess, Caes, Electrolyzer, H2Store
+from vpp.park.model import Park
+from vpp.types import Array
+
+TIE_CNY_PER_MWH = 20_000.0
+"""Import or export beyond contract or order."""
+NETWORK_CNY_PER_MWH = 10_000.0
+"""Power beyond what a branch or a voltage band allows, in MW at the most effective device."""
+RESERVE_CNY_PER_MWH = 2_000.0
+"""Reserve that is missing."""
+ISLAND_CNY_PER_MWH_H = 1_500.0
+"""Battery energy missing from the island reserve, per hour."""
+USED = 1e-3
+"""A slack above this is in use, in its own unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """Power over the tie, (n,), MW, both >= 0."""
+
+    import_mw: cp.Variable
+    export_mw: cp.Variable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Rows and costs of one limit; bounds are native, as in `Block`."""
+
+    name: str
+    unit: str
+    reason: str
+    """What it means, in words, when its slack is in use."""
+    variables: Mapping[str, cp.Variable]
+    slack: str | None
+    """Name of the slack variable, (n,); None where the limit is only a price."""
+    constraints: tuple[Any, ...]
+    costs: Mapping[str, Any]
+    update: Callable[[Situation], Bounds]
+
+
+def _free(n: int) -> tuple[Array, Array]:
+    return np.zeros(n), np.full(n, np.inf)
+
+
+def tie_import(park: Park, frame: Frame, tie: Tie) -> Limit:
+    """Import <= contract or order, on interval means (design: judged on the 15-minute mean)."""
+    n = frame.axis.n
+    slack, most = cp.Variable(n, name="tie_import_slack"), cp.Parameter(n, name="import_max")
+
+    def update(situation: Situation) -> Bounds:
+        most.value = situation.import_max_mw
+        return {"slack": _free(n)}
+
+    return Limit(
+        name="tie_import",
+        unit="MW",
+        reason="import above the contract's or the dispatcher's limit",
+        variables={"slack": slack},
+        slack="slack",
+        constraints=(tie.import_mw <= most + slack,),
+        costs={"slack": TIE_CNY_PER_MWH * (frame.dt_h @ slack)},
+        update=update,
+    )
+
+
+def tie_export(park: Park, frame: Frame, tie: Tie) -> Limit:
+    """Export <= contract or order."""
+    n = frame.axis.n
+    slack, most = cp.Variable(n, name="tie_export_slack"), cp.Parameter(n, name="export_max")
+
+    def update(situation: Situation) -> Bounds:
+        most.value = situation.export_max_mw
+        return {"slack": _free(n)}
+
+    return Limit(
+        name="tie_export",
+        unit="MW",
+        reason="export above the contract's or the dispatcher's limit",
+        variables={"slack": slack},
+        slack="slack",
+        constraints=(tie.export_mw <= most + slack,),
+        costs={"slack": TIE_CNY_PER_MWH * (frame.dt_h @ slack)},
+        update=update,
+    )
+
+
+def tie_energy(park: Park, frame: Frame, tie: Tie) -> Limit:
+    """Price of imported energy and of its carbon; exported energy earns nothing (tariff of the case)."""
+    n = frame.axis.n
+    price = cp.Parameter(n, name="price_dt")
+    carbon = park.contracts.carbon
+    per_mwh = carbon.price_cny_per_t * carbon.grid_kg_per_kwh
+
+    def update(situation: Situation) -> Bounds:
+        price.value = situation.price_cny_per_mwh * situation.window.dt_h
+        return {}
+
+    return Limit(
+        name="tie_energy",
+        unit="MWh",
+        reason="",
+        variables={},
+        slack=None,
+        constraints=(),
+        costs={"energy": price @ tie.import_mw, "carbon": per_mwh * (frame.dt_h @ tie.import_mw)},
+        update=update,
+    )
+
+
+def demand_charge(park: Park, frame: Frame, tie: Tie) -> Limit:
+    """The month's highest 15-minute mean: only what a plan adds to it costs.
+
+    The peak so far is state; in a month's first days the contract's expected peak is its prior, so
+    that the first morning is not charged for the whole month.
+    """
+    n = frame.axis.n
+    added = cp.Variable(n, name="peak_added")
+    peak = cp.Parameter(name="month_peak")
+    price = park.contracts.tie.demand_charge_cny_per_kw_month * 1000
+
+    def update(situation: Situation) -> Bounds:
+        peak.value = max(situation.state.month_peak_mw, park.contracts.tie.expected_month_peak_mw)
+        return {"added": _free(n)}
+
+    return Limit(
+        name="demand_charge",
+        unit="MW",
+        reason="",
+        variables={"added": added},
+        slack=None,
+        constraints=(tie.import_mw <= peak + added[0],),
+        costs={"demand_charge": price * added[0]},
+        update=update,
+    )
+
+
+def reserve_up(park: Park, frame: Frame, blocks: Sequence[Block]) -> Limit:
+    """Power that storage, turbine and electrolysers could add within a minute >= the contract's."""
+    n = frame.axis.n
+    slack, least = cp.Variable(n, name="reserve_slack"), cp.Parameter(n, name="reserve_up")
+    room = sum((b.reserve_up_mw for b in blocks if b.reserve_up_mw is not None), np.zeros(n))
+
+    def update(situation: Situation) -> Bounds:
+        least.value = park.contracts.reserve.up_mw * situation.window.active
+        return {"slack": _free(n)}
+
+    return Limit(
+        name="reserve_up",
+        unit="MW",
+        reason="less upward reserve than contracted",
+        variables={"slack": slack},
+        slack="slack",
+        constraints=(room + slack >= least,),
+        costs={"slack": RESERVE_CNY_PER_MWH * (frame.dt_h @ slack)},
+        update=update,
+    )
+
+
+def island_soc(park: Park, frame: Frame, device: Bess, e_mwh: cp.Variable) -> Limit:
+    """State of charge kept for an island: the larger of the contract's and the battery's own share."""
+    n, name = frame.axis.n, device.resource.id
+    slack, least = cp.Variable(n, name=f"island_{name}"), cp.Parameter(n, name=f"island_{name}_min")
+    share = max(park.contracts.reserve.island_battery_soc, device.params.soc_reserve_for_island)
+    size = device.e_full_mwh
+
+    def update(situation: Situation) -> Bounds:
+        live = situation.window.active * float(situation.is_available(name))
+        least.value = share * size * live
+        return {"slack": _free(n)}
+
+    return Limit(
+        name=f"island_soc:{name}",
+        unit="MWh",
+        reason="battery below the energy kept for an island",
+        variables={"slack": slack},
+        slack="slack",
+        constraints=(e_mwh + slack >= least,),
+        costs={"slack": ISLAND_CNY_PER_MWH_H * (frame.dt_h @ slack)},
+        update=update,
+    )
+
+
+def terminal(park: Park, frame: Frame, blocks: Mapping[str, Block]) -> Limit:
+    """Value of what is left in store behind the window.
+
+    A stored MWh saves buying it in the cheapest hours of the day behind the window, with the losses of
+    storing: value = (lowest price + carbon) / eta of charging. A kg of hydrogen saves making it then,
+    at most its selling price. The value depends on the window's end alone, so that re-planning inside
+    a window keeps its objective.
+    """
+    kept: list[tuple[Any, cp.Parameter, Callable[[float], float]]] = []
+    contract = park.contracts.hydrogen
+    for name, device in park.devices.items():
+        if isinstance(device, H2Store) and contract is not None:
+            kwh = _kwh_per_kg(park) + device.params.compressor_kwh_per_kg
+            value = lambda low, kwh=kwh: min(contract.price_cny_per_kg, low / 1000 * kwh)  # noqa: E731
+            kept.append((blocks[name].variables["kg"], cp.Parameter(name=f"{name}_value"), value))
+        elif isinstance(device, Bess | Caes):
+            eta = device.params.eta_ch if isinstance(device, Bess) else device.params.eta_charge
+            kept.append((blocks[name].e_mwh, cp.Parameter(name=f"{name}_value"), lambda low, eta=eta: low / eta))
+    carbon = park.contracts.carbon.price_cny_per_t * park.contracts.carbon.grid_kg_per_kwh
+
+    def update(situation: Situation) -> Bounds:
+        low = float(np.quantile(situation.next_day_price_cny_per_mwh, 0.125)) + carbon
+        for _, parameter, value in kept:
+            parameter.value = value(low)
+        return {}
+
+    return Limit(
+        name="terminal",
+        unit="CNY",
+        reason="",
+        variables={},
+        slack=None,
+        constraints=(),
+        costs={"terminal": -sum(parameter * store[-1] for store, parameter, _ in kept)},
+        update=update,
+    )
+
+
+def _kwh_per_kg(park: Park) -> float:
+    """Least consumption of the park's electrolysers, kWh per kg; 0 without any."""
+    curves = [d.params.kwh_per_kg_vs_load for d in park.devices.values() if isinstance(d, Electrolyzer)]
+    return min((kwh for curve in curves for _, kwh in curve), default=0.0)
+
+
+def all_limits(park: Park, frame: Frame, tie: Tie, blocks: Mapping[str, Block]) -> tuple[Limit, ...]:
+    """Return every limit of a park."""
+    batteries = [d for d in park.devices.values() if isinstance(d, Bess)]
+    return (
+        tie_import(park, frame, tie),
+        tie_export(park, frame, tie),
+        tie_energy(park, frame, tie),
+        demand_charge(park, frame, tie),
+        reserve_up(park, frame, list(blocks.values())),
+        *(island_soc(park, frame, d, blocks[d.resource.id].e_mwh) for d in batteries),
+        terminal(park, frame, blocks),
+    )

@@ -1,0 +1,143 @@
+"""The upper rungs of the ladder: kept commitments, then a search for new ones."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from controllers.planning.problem import Losses, Model, costs_of, narrow, set_situation
+from controllers.planning.release import GROSS_GAP, Verdict, plan_of
+from controllers.planning.security import Secured, losses_at, reactive, secure
+from controllers.planning.slots import Situation
+from controllers.planning.solve import Solution, SolveStatus, WarmSolver
+from network.powerflow import Oracle
+from network.security import sensitivities_all
+from vpp.clock import monotonic_s
+from vpp.types import Array, Plan, PlanLabel, TieSensitivity
+
+SEARCH_SHARE = 0.6
+"""Share of the time left that a search for commitments may take; the rest is for the AC loop."""
+NO_INTEGERS = np.empty(0, dtype=np.int64)
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """What stays from plan to plan: a compiled model, a warm solver, where the window lies."""
+
+    model: Model
+    solver: WarmSolver
+    start: datetime
+    end: datetime
+    linear: dict[datetime, tuple[TieSensitivity, float]] = field(default_factory=dict)
+    """By start of step the last network model and losses (MW)."""
+
+
+def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: float) -> Iterator[Plan]:
+    """Yield plans by optimisation, best first, without certificate.
+
+    With a previous plan its commitments are kept, which makes the problem a warm LP; where that has no
+    solution or needs a relaxation, commitments are searched anew.
+    """
+    losses = _losses(course, oracle, now)
+    bounds = set_situation(course.model, now, losses)
+    kept = _kept(course, oracle, now, bounds, losses, until_true_s)
+    if kept is not None and not kept.relaxations:
+        yield kept
+    found = _searched(course, oracle, now, bounds, losses, until_true_s, kept)
+    plans = [plan for plan in (found, kept) if plan is not None]
+    yield from sorted(plans, key=lambda plan: plan.cost_cny)
+
+
+def _kept(
+    course: Course,
+    oracle: Oracle,
+    now: Situation,
+    bounds: tuple[Array, Array],
+    losses: Losses,
+    until_true_s: float,
+) -> Plan | None:
+    lower, upper = bounds[0].copy(), bounds[1].copy()
+    fixed = False
+    for block in course.model.blocks.values():
+        held = block.committed(now) if block.committed is not None else {}
+        fixed = fixed or bool(held)
+        narrow(course.model, block, held, lower, upper)
+    if not fixed or (lower > upper + 1e-9).any():
+        return None
+    course.solver.load(lower, upper)
+    integers = course.model.integers
+    free = integers[lower[integers] < upper[integers]]
+    solution = course.solver.run(integers=NO_INTEGERS, seconds=until_true_s - monotonic_s())
+    if solution.status is not SolveStatus.OPTIMAL:
+        return None
+    if len(free) and np.abs(solution.x[free] - np.round(solution.x[free])).max() > 1e-6:
+        return None
+    secured = secure(course.model, course.solver, oracle, now, (lower, upper), solution, losses, until_true_s)
+    if secured is None:
+        return None
+    words = "optimal for the commitments of the previous plan"
+    return plan_of(course.model, now, secured, Verdict(status=words, gap_cny=math.nan, optimal=True))
+
+
+def _searched(
+    course: Course,
+    oracle: Oracle,
+    now: Situation,
+    bounds: tuple[Array, Array],
+    losses: Losses,
+    until_true_s: float,
+    kept: Plan | None,
+) -> Plan | None:
+    model, solver = course.model, course.solver
+    for block in model.blocks.values():
+        block.update(now)
+    solver.load(*bounds)
+    relaxed = solver.run(integers=NO_INTEGERS, seconds=until_true_s - monotonic_s())
+    if relaxed.status is not SolveStatus.OPTIMAL:
+        return None
+    gross = sum(abs(c) for c in costs_of(model, relaxed.x).values())
+    seconds = max(0.1, SEARCH_SHARE * (until_true_s - monotonic_s()))
+    solution = solver.run(integers=model.integers, seconds=seconds, gap_cny=GROSS_GAP * gross)
+    if solution.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
+        return None
+    secured = secure(model, solver, oracle, now, bounds, solution, losses, until_true_s)
+    if secured is None:
+        return None
+    gap = max(0.0, solution.objective - max(solution.bound, relaxed.objective))
+    optimal = solution.status is SolveStatus.OPTIMAL
+    words = "optimal within the gap" if optimal else "best found at the deadline"
+    return plan_of(model, now, secured, Verdict(status=words, gap_cny=gap, optimal=optimal))
+
+
+def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
+    """Return losses through the last plan's operating points, or through one without storage."""
+    window, elements = now.window, oracle.elements
+    starts = [window.slot_start(slot) for slot in range(window.first, window.end)]
+    if not all(start in course.linear for start in starts):
+        known = {**now.available_mw, **{name: -mw for name, mw in now.load_mw.items()}}
+        rest = np.zeros(window.axis.n)
+        p = np.column_stack([known.get(name, rest)[window.span] for name in elements])
+        remember(course, oracle, starts, p)
+    pairs = [course.linear[start] for start in starts]
+    return losses_at(
+        window.first, window.axis.n, tuple(m for m, _ in pairs), np.array([mw for _, mw in pairs])
+    )
+
+
+def remember(
+    course: Course, oracle: Oracle, starts: list[datetime], p_mw: Array
+) -> tuple[TieSensitivity, ...]:
+    """Return the network models of operating points (steps, elements), and keep them for the next plan."""
+    q = reactive(course.model.park, oracle.elements, p_mw)
+    models = sensitivities_all(oracle, p_mw, q)
+    losses = oracle.solve(p_mw, q).losses_mw
+    kept = {start: (model, float(mw)) for start, model, mw in zip(starts, models, losses, strict=True)}
+    course.linear = {start: pair for start, pair in course.linear.items() if start >= starts[0]} | kept
+    return models
+
+
+def steps_of(plan: Plan) -> list[datetime]:
+    """Return the start of each step of a plan."""
+    return [plan.start + timedelta(minutes=plan.step_min * k) for k in range(plan.steps)]

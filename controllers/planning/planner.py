@@ -1,0 +1,128 @@
+"""The planner: a ladder of ways to a plan, each labelled, every one certified before release."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from controllers.planning.checker import check
+from controllers.planning.optimise import Course, optimised, remember, steps_of
+from controllers.planning.problem import build
+from controllers.planning.release import Released, plan_id
+from controllers.planning.situation import situation
+from controllers.planning.slots import Axis, Situation, first_step
+from controllers.planning.solve import WarmSolver
+from controllers.planning.state import initial_state
+from forecasts import outlook
+from network.powerflow import Oracle
+from vpp.clock import monotonic_s
+from vpp.errors import NoPlan
+from vpp.park.model import Park
+from vpp.types import Certificate, DispatchOrder, Forecast, Plan, PlantState
+
+SPARE_STEPS = 8
+"""Steps beyond a day in the usual model: a plan made in a day's last two hours reaches to the end of
+the next day."""
+DAY_AHEAD_DEADLINE_S = 12.0
+"""True seconds for a day-ahead plan (design: 0.2 % gross in 12 s on the large park)."""
+
+
+class Planner:
+    """Makes plans for one park; keeps compiled models and warm solvers, nothing of the world."""
+
+    def __init__(self, park: Park) -> None:
+        self.park = park
+        self.oracle = Oracle(park)
+        self._courses: dict[int, Course] = {}
+        self._serial = 0
+
+    def plan(
+        self,
+        state: PlantState,
+        forecast: Forecast,
+        *,
+        steps: int,
+        deadline_s: float,
+        previous: Plan | None = None,
+        orders: Sequence[DispatchOrder] = (),
+    ) -> Released:
+        """Return a certified plan of `steps` steps from the step that `state.at` lies in.
+
+        A step that has begun counts with what is left of it. Commitments of `previous` are kept
+        unless that is infeasible or needs a relaxation. `deadline_s` are true seconds for the whole;
+        rungs below the search take milliseconds and may end just behind it. Raises NoPlan when no
+        rung of the ladder passes the checker, InvalidInput when the forecast does not fit.
+        """
+        began = monotonic_s()
+        start = first_step(state.at, self.park.horizon.step_min)
+        course = self._course(start, steps, state, forecast)
+        passed = (start - course.start) / timedelta(minutes=self.park.horizon.step_min)
+        now = situation(
+            self.park,
+            course.model.frame.axis,
+            first=course.model.frame.axis.history + round(passed),
+            steps=steps,
+            state=state,
+            forecast=forecast,
+            previous=previous,
+            orders=orders,
+        )
+        refused = []
+        for plan in self._ladder(course, now, began + deadline_s):
+            certificate = check(self.park, plan, forecast, self.oracle)
+            if certificate.ok:
+                return self._release(course, plan, certificate, began)
+            refused.append(f"{plan.label.value} plan: {certificate.violations[0].text}")
+        raise NoPlan("no plan passes the checker: " + "; ".join(refused))
+
+    def _course(self, start: datetime, steps: int, state: PlantState, forecast: Forecast) -> Course:
+        """Return the compiled model that holds the window, kept in place while its end stays."""
+        day = self.park.horizon.day_ahead_steps + SPARE_STEPS
+        size = day if steps <= day else steps
+        end = start + timedelta(minutes=self.park.horizon.step_min * steps)
+        course = self._courses.get(size)
+        if course is None:
+
+            def any_situation(own: Axis) -> Situation:
+                return situation(
+                    self.park, own, first=own.history, steps=steps, state=state, forecast=forecast
+                )
+
+            model = build(self.park, size, any_situation)
+            course = Course(model=model, solver=WarmSolver(model.compiled), start=start, end=end)
+            self._courses[size] = course
+        if course.end != end or start < course.start:
+            course.start, course.end = start, end
+        return course
+
+    def _ladder(self, course: Course, now: Situation, until_true_s: float) -> Iterator[Plan]:
+        yield from optimised(course, self.oracle, now, until_true_s)
+
+    def _release(self, course: Course, plan: Plan, certificate: Certificate, began_true_s: float) -> Released:
+        self._serial += 1
+        p = np.column_stack([plan.series[name]["p_mw"] for name in self.oracle.elements])
+        models = remember(course, self.oracle, steps_of(plan), p)
+        plan = replace(
+            plan,
+            id=plan_id(self.park.name, plan, self.park.site.zone, self._serial),
+            certificate=certificate,
+            solve_s=monotonic_s() - began_true_s,
+        )
+        return Released(plan=plan, sensitivities=models)
+
+
+def plan_day(park: Park, day: date) -> Released:
+    """Return the plan of a local day from the park's initial state and its own forecast.
+
+    The forecast is as it could be made at 15:00 of the day before (the day-ahead job's hour).
+    """
+    zone = ZoneInfo(park.site.zone)
+    start = datetime(day.year, day.month, day.day, tzinfo=zone)
+    start = start.astimezone(ZoneInfo("UTC"))
+    steps = park.horizon.day_ahead_steps
+    forecast = outlook(park, start - timedelta(hours=9), start, steps)
+    return Planner(park).plan(
+        initial_state(park, start), forecast, steps=steps, deadline_s=DAY_AHEAD_DEADLINE_S
+    )

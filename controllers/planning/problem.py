@@ -1,0 +1,186 @@
+"""One compiled problem of a park: blocks, limits, the balance with losses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+import numpy.typing as npt
+
+from controllers.planning.blocks import Block, all_blocks
+from controllers.planning.blocks.block import Bounds
+from controllers.planning.limits import NETWORK_CNY_PER_MWH, Limit, Tie, all_limits
+from controllers.planning.slots import Frame, Situation, axis, frame
+from controllers.planning.solve import Compiled, Row, values_of
+from network.security import Cut
+from vpp.park.model import Park
+from vpp.types import Array
+
+COST_ITEMS = (
+    "energy",
+    "demand_charge",
+    "starts",
+    "degradation",
+    "curtailment",
+    "interruption",
+    "carbon",
+    "hydrogen",
+    "terminal",
+    "slack",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """Linear losses of each slot: constant + sum over elements of slope x p_mw."""
+
+    constant_mw: Array
+    """(n,)."""
+    slope: Mapping[str, Array]
+    """By element, (n,)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """The DPP problem of a park, canonicalised once, and where everything stands in it."""
+
+    park: Park
+    frame: Frame
+    blocks: Mapping[str, Block]
+    limits: tuple[Limit, ...]
+    tie: Tie
+    loss_constant: cp.Parameter
+    loss_slope: Mapping[str, cp.Parameter]
+    compiled: Compiled
+    items: Mapping[str, Array]
+    """Cost item -> column coefficients; refreshed by `cost_rows`."""
+
+    @property
+    def integers(self) -> npt.NDArray[np.int64]:
+        """Columns of all integer variables."""
+        spans = [
+            np.arange(self.compiled.size)[self.compiled.columns(block.variables[name])]
+            for block in self.blocks.values()
+            for name in block.integers
+        ]
+        return np.concatenate([*spans, np.empty(0, dtype=np.int64)])
+
+
+def compose(park: Park, blocks: Mapping[str, Block], own: Frame, tie: Tie) -> tuple[cp.Problem, tuple[Limit, ...], cp.Parameter, dict[str, cp.Parameter]]:
+    """Return the problem of all blocks and limits with its balance.
+
+    import - export + sum p_mw = losses, the losses linear in the injections.
+    """
+    n = own.axis.n
+    limits = all_limits(park, own, tie, blocks)
+    constant = cp.Parameter(n, name="loss_constant")
+    slope = {name: cp.Parameter(n, name=f"loss_{name}") for name in blocks}
+    losses = constant + sum(cp.multiply(slope[name], b.p_mw) for name, b in blocks.items())
+    balance = tie.import_mw - tie.export_mw + sum(b.p_mw for b in blocks.values()) == losses
+    rows = [balance]
+    costs = []
+    for part in (*blocks.values(), *limits):
+        rows += part.constraints
+        costs += part.costs.values()
+    return cp.Problem(cp.Minimize(sum(costs)), rows), limits, constant, slope
+
+
+def build(park: Park, steps: int, situation_of: Any) -> Model:
+    """Return the compiled model for windows of up to `steps` steps.
+
+    `situation_of(axis)` gives any valid situation: the compiler wants every parameter to have a value.
+    """
+    own = frame(axis(park, steps))
+    tie = Tie(import_mw=cp.Variable(own.axis.n, name="import"), export_mw=cp.Variable(own.axis.n, name="export"))
+    blocks = all_blocks(park, own)
+    problem, limits, constant, slope = compose(park, blocks, own, tie)
+    situation = situation_of(own.axis)
+    own.set(situation.window)
+    for part in (*blocks.values(), *limits):
+        part.update(situation)
+    constant.value = np.zeros(own.axis.n)
+    for parameter in slope.values():
+        parameter.value = np.zeros(own.axis.n)
+    return Model(
+        park=park,
+        frame=own,
+        blocks=blocks,
+        limits=limits,
+        tie=tie,
+        loss_constant=constant,
+        loss_slope=slope,
+        compiled=Compiled(problem),
+        items={},
+    )
+
+
+def set_situation(model: Model, situation: Situation, losses: Losses) -> tuple[Array, Array]:
+    """Set every parameter and return the native bounds (lower, upper) of all columns."""
+    model.frame.set(situation.window)
+    set_losses(model, losses)
+    lower, upper = np.full(model.compiled.size, -np.inf), np.full(model.compiled.size, np.inf)
+    for column in (model.tie.import_mw, model.tie.export_mw):
+        lower[model.compiled.columns(column)] = 0.0
+    for part in (*model.blocks.values(), *model.limits):
+        narrow(model, part, part.update(situation), lower, upper)
+    return lower, upper
+
+
+def set_losses(model: Model, losses: Losses) -> None:
+    """Set the linear losses."""
+    model.loss_constant.value = losses.constant_mw
+    for name, parameter in model.loss_slope.items():
+        parameter.value = losses.slope[name]
+
+
+def narrow(model: Model, part: Block | Limit, bounds: Bounds, lower: Array, upper: Array) -> None:
+    """Intersect the bounds of all columns with those of one block or limit, in place."""
+    for name, (low, high) in bounds.items():
+        variable = part.p_mw if name == "p_mw" and isinstance(part, Block) else part.variables[name]
+        span = model.compiled.columns(variable)
+        lower[span] = np.maximum(lower[span], low)
+        upper[span] = np.minimum(upper[span], high)
+
+
+def solution_of(model: Model, x: Array) -> dict[str, dict[str, Array]]:
+    """Return block or limit name -> variable name -> values (n,) of a solution."""
+    found = {}
+    for name, block in model.blocks.items():
+        found[name] = values_of(model.compiled, x, {"p_mw": block.p_mw, **block.variables})
+    for limit in model.limits:
+        found[limit.name] = values_of(model.compiled, x, limit.variables)
+    found["tie"] = values_of(
+        model.compiled, x, {"import_mw": model.tie.import_mw, "export_mw": model.tie.export_mw}
+    )
+    return found
+
+
+def costs_of(model: Model, x: Array) -> dict[str, float]:
+    """Return the cost items of a solution, CNY, by evaluating the blocks' own expressions."""
+    _assign(model, x)
+    out = dict.fromkeys(COST_ITEMS, 0.0)
+    for part in (*model.blocks.values(), *model.limits):
+        for item, expression in part.costs.items():
+            out[item] += float(expression.value)
+    return out
+
+
+def _assign(model: Model, x: Array) -> None:
+    parts: Sequence[Block | Limit] = (*model.blocks.values(), *model.limits)
+    variables = [v for part in parts for v in part.variables.values()]
+    variables += [b.p_mw for b in model.blocks.values()] + [model.tie.import_mw, model.tie.export_mw]
+    for variable in variables:
+        variable.save_value(x[model.compiled.columns(variable)])
+
+
+def row_of(model: Model, situation: Situation, cut: Cut) -> Row:
+    """Return an AC cut as a lazy row on the injections of its step; `upper` is in MW."""
+    slot = situation.window.first + cut.step
+    columns = tuple(model.compiled.columns(model.blocks[i].p_mw).start + slot for i in cut.coeff)
+    return Row(
+        columns=columns,
+        coefficients=tuple(cut.coeff.values()),
+        upper=cut.upper,
+        price=NETWORK_CNY_PER_MWH * situation.window.dt_h[slot],
+    )

@@ -1,0 +1,176 @@
+"""From a solution to a plan: series, causes of curtailment, relaxations, label."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from controllers.planning.limits import USED
+from controllers.planning.problem import Model, costs_of
+from controllers.planning.security import Secured
+from controllers.planning.slots import Situation
+from network.powerflow import AcStates
+from vpp.devices import Pv, Wind
+from vpp.types import Array, Plan, PlanLabel, Relaxation, TieSensitivity
+
+NOISE = 1e-7
+"""Magnitudes below this are the solver's noise, MW or MWh."""
+CURTAILED_MW = 0.01
+"""Curtailment below this has no cause."""
+GROSS_GAP = 1e-3
+"""Gap, relative to the sum of absolute cost items, up to which a plan is called optimal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A certified plan with the linear network model around it, one per step."""
+
+    plan: Plan
+    sensitivities: tuple[TieSensitivity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is known of the quality of a solution."""
+
+    status: str
+    """The solver's outcome in words."""
+    gap_cny: float
+    """Proven distance from the best; nan where none is proven."""
+    optimal: bool
+
+
+def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdict) -> Plan:
+    """Return the plan of a secured solution, without certificate."""
+    window = situation.window
+    costs = costs_of(model, secured.solution.x[: model.compiled.size])
+    gross = sum(abs(value) for value in costs.values())
+    relaxations = _relaxations(model, situation, secured)
+    label = PlanLabel.OPTIMAL if verdict.optimal else PlanLabel.FEASIBLE
+    return Plan(
+        id="",
+        park=model.park.name,
+        made_at=situation.state.at,
+        start=window.start,
+        step_min=window.axis.step_min,
+        steps=window.end - window.first,
+        valid_until=situation.state.at + timedelta(seconds=model.park.horizon.plan_ttl_s),
+        label=PlanLabel.RELAXED if relaxations else label,
+        status=verdict.status,
+        gap=verdict.gap_cny / gross if gross > 0 else math.nan,
+        cost_cny=sum(costs.values()),
+        cost_breakdown_cny=costs,
+        series=_series(model, situation, secured),
+        initial=situation.state,
+        curtailment_cause=_causes(model, situation, secured),
+        vm_pu=by_name(secured.states.buses, secured.states.vm_pu),
+        loading_percent=by_name(secured.states.branches, secured.states.loading_percent),
+        relaxations=relaxations,
+        certificate=None,
+        solve_s=0.0,
+    )
+
+
+def by_name(names: tuple[str, ...], columns: Array) -> dict[str, Array]:
+    """Return name -> column."""
+    return {name: columns[:, k].copy() for k, name in enumerate(names)}
+
+
+def plan_id(park: str, plan: Plan, zone: str, serial: int) -> str:
+    """Return a readable id: park, local start with offset, kind (d: whole day, r: rolling), serial."""
+    kind = "d" if plan.steps * plan.step_min >= 24 * 60 else "r"
+    return f"{park}-{plan.made_at.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M%z}-{kind}{serial}"
+
+
+def _series(model: Model, situation: Situation, secured: Secured) -> dict[str, dict[str, Array]]:
+    span = situation.window.span
+    series: dict[str, dict[str, Array]] = {}
+    for k, (name, block) in enumerate(model.blocks.items()):
+        own = block.series(secured.values[name], situation)
+        series[name] = {
+            "p_mw": _clean(secured.p_mw[:, k]),
+            "q_mvar": _clean(secured.q_mvar[:, k]),
+            **{key: _clean(values[span]) for key, values in own.items()},
+        }
+    series |= tie_series(situation, secured.states)
+    return series
+
+
+def tie_series(situation: Situation, states: AcStates) -> dict[str, dict[str, Array]]:
+    """Return the series of `tie` and `network` from the AC states of the plan's steps."""
+    span = situation.window.span
+    return {
+        "tie": {
+            "import_mw": _clean(np.maximum(0.0, states.p_tie_mw)),
+            "export_mw": _clean(np.maximum(0.0, -states.p_tie_mw)),
+            "price_cny_per_mwh": situation.price_cny_per_mwh[span].copy(),
+            "import_max_mw": situation.import_max_mw[span].copy(),
+            "export_max_mw": situation.export_max_mw[span].copy(),
+        },
+        "network": {"losses_mw": states.losses_mw.copy()},
+    }
+
+
+def _clean(values: Array) -> Array:
+    out: Array = np.where(np.abs(values) < NOISE, 0.0, values)
+    return out
+
+
+def _causes(model: Model, situation: Situation, secured: Secured) -> dict[str, tuple[str, ...]]:
+    """Return by wind and PV id why power is curtailed: the cut that binds there, else surplus."""
+    span, first = situation.window.span, situation.window.first
+    binding: dict[int, list[tuple[str, Mapping[str, float]]]] = {}
+    for cut in secured.cuts:
+        used = sum(c * secured.values[i]["p_mw"][first + cut.step] for i, c in cut.coeff.items())
+        if used > cut.upper - 1e-3:
+            binding.setdefault(cut.step, []).append((cut.name, cut.coeff))
+    causes = {}
+    for name, device in model.park.devices.items():
+        if not isinstance(device, Wind | Pv):
+            continue
+        curtailed = secured.values[name]["curtailed"][span]
+        words = []
+        for step, mw in enumerate(curtailed):
+            rows = [row for row, coeff in binding.get(step, []) if coeff.get(name, 0.0) > 1e-3]
+            cause = _cause(rows[0]) if rows else "surplus"
+            words.append(cause if mw > CURTAILED_MW else "")
+        causes[name] = tuple(words)
+    return causes
+
+
+def _cause(row: str) -> str:
+    kind, name = row.split(":", 1)
+    return row if kind == "branch" else f"voltage:{name}"
+
+
+def _relaxations(model: Model, situation: Situation, secured: Secured) -> tuple[Relaxation, ...]:
+    span = situation.window.span
+    found = []
+    for limit in model.limits:
+        if limit.slack is None:
+            continue
+        for step, amount in enumerate(secured.values[limit.name][limit.slack][span]):
+            if amount > USED:
+                found.append(
+                    Relaxation(limit=limit.name, step=step, amount=float(amount), unit=limit.unit, reason=limit.reason)
+                )
+    for v in secured.violations:
+        kind = {"loading": "branch", "voltage": "voltage"}.get(v.rule, v.rule)
+        found.append(
+            Relaxation(
+                limit=f"{kind}:{v.resource}",
+                step=v.step or 0,
+                amount=abs(v.found - v.allowed),
+                unit="%" if v.rule == "loading" else "pu",
+                reason=f"no dispatch cures it: {v.text}",
+            )
+        )
+    return tuple(found)
+
+
+def certified(plan: Plan, **changes: object) -> Plan:
+    """Return the plan with fields replaced."""
+    return replace(plan, **changes)  # type: ignore[arg-type]

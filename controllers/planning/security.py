@@ -1,0 +1,165 @@
+"""The AC loop: solve, check all steps by AC power flow, add what is violated as rows, solve again."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from controllers.planning.blocks.block import Bounds
+from controllers.planning.problem import Losses, Model, narrow, row_of, set_losses, solution_of
+from controllers.planning.slots import Situation
+from controllers.planning.solve import Solution, SolveStatus, WarmSolver
+from network.model import q_mvar
+from network.powerflow import AcStates, Oracle
+from network.security import Cut, cuts, sensitivities_all, violations
+from vpp.clock import monotonic_s
+from vpp.park.model import Park
+from vpp.types import Array, TieSensitivity, Violation
+
+MAX_ROUNDS = 8
+TIE_TOLERANCE_MW = 0.01
+"""Largest difference between the linear tie power and the AC one that ends the loop (assumption)."""
+NETWORK_RULES = ("voltage", "loading", "power_flow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """A solution that went through the loop."""
+
+    solution: Solution
+    values: Mapping[str, Mapping[str, Array]]
+    """Block or limit -> variable -> (n,)."""
+    p_mw: Array
+    """(steps, elements) in the oracle's order."""
+    q_mvar: Array
+    states: AcStates
+    cuts: tuple[Cut, ...]
+    rounds: int
+    violations: tuple[Violation, ...]
+    """Network violations that were left."""
+
+
+def losses_at(window_first: int, n: int, models: tuple[TieSensitivity, ...], losses_mw: Array) -> Losses:
+    """Return linear losses through operating points: one model and one AC loss per step."""
+    constant, slope = np.zeros(n), {name: np.zeros(n) for name in models[0].p_mw}
+    for k, model in enumerate(models):
+        at = sum(model.loss_mw_per_mw.get(name, 0.0) * p for name, p in model.p_mw.items())
+        constant[window_first + k] = (losses_mw[k] if np.isfinite(losses_mw[k]) else 0.0) - at
+        for name, value in model.loss_mw_per_mw.items():
+            slope[name][window_first + k] = value
+    return Losses(constant_mw=constant, slope=slope)
+
+
+def injections(model: Model, values: Mapping[str, Mapping[str, Array]], situation: Situation) -> Array:
+    """Return (steps, elements) of a solution."""
+    return np.column_stack([values[name]["p_mw"][situation.window.span] for name in model.blocks])
+
+
+def reactive(park: Park, elements: tuple[str, ...], p_mw: Array) -> Array:
+    """Return (steps, elements) of reactive injections by the fixed rule of each element."""
+    return np.column_stack([q_mvar(park, name, p_mw[:, k]) for k, name in enumerate(elements)])
+
+
+def secure(
+    model: Model,
+    solver: WarmSolver,
+    oracle: Oracle,
+    situation: Situation,
+    bounds: tuple[Array, Array],
+    first: Solution,
+    losses: Losses,
+    deadline_true_s: float,
+) -> Secured | None:
+    """Return the solution made AC-clean with its integers fixed, or None when a solve has no values.
+
+    Each round settles the rounded variables, moves losses and efficiency curves to the solution,
+    replaces each violated limit's row by its newest and re-solves warm. It ends when the AC state is
+    clean and the linear tie power agrees with the AC one, or after `MAX_ROUNDS` or at the deadline.
+    """
+    lower, upper = bounds[0].copy(), bounds[1].copy()
+    _fix(lower, upper, first.x, model.integers)
+    found: dict[tuple[int, str], Cut] = {}
+    solution, settled = first, False
+    for round_ in range(1, MAX_ROUNDS + 1):
+        values = solution_of(model, solution.x[: model.compiled.size])
+        p = injections(model, values, situation)
+        q = reactive(model.park, oracle.elements, p)
+        states = oracle.solve(p, q)
+        broken = tuple(v for v in violations(model.park, states) if v.rule in NETWORK_RULES)
+        tie = (values["tie"]["import_mw"] - values["tie"]["export_mw"])[situation.window.span]
+        off = np.nanmax(np.abs(tie - states.p_tie_mw), initial=0.0)
+        known = all((v.step, _row_name(v)) in found for v in broken)
+        if settled and off < TIE_TOLERANCE_MW and (not broken or (known and round_ > 3)):
+            break
+        if round_ == MAX_ROUNDS or monotonic_s() > deadline_true_s:
+            break
+        losses = _moved(losses, model, situation, p, states.losses_mw)
+        if broken:
+            steps = sorted({v.step for v in broken if v.step is not None})
+            linear = sensitivities_all(oracle, p, q, steps=steps)
+            for cut in cuts(linear, _movable(model)):
+                found[cut.step, cut.name] = cut
+        for name, block in model.blocks.items():
+            if block.relinearise is not None:
+                block.relinearise(values[name], situation)
+            if not settled:
+                narrow_inside(model, name, block.rounded(values[name]), lower, upper)
+        settled = True
+        set_losses(model, losses)
+        solver.load(lower, upper)
+        solver.add_rows([row_of(model, situation, cut) for cut in found.values()])
+        again = solver.run(integers=np.empty(0, dtype=np.int64), seconds=max(0.05, deadline_true_s - monotonic_s()))
+        if again.status is not SolveStatus.OPTIMAL:
+            return None
+        solution = again
+    return Secured(
+        solution=solution,
+        values=values,
+        p_mw=p,
+        q_mvar=q,
+        states=states,
+        cuts=tuple(found.values()),
+        rounds=round_,
+        violations=broken,
+    )
+
+
+def narrow_inside(model: Model, name: str, bounds: Bounds, lower: Array, upper: Array) -> None:
+    """Narrow bounds of a block, leaving alone what would contradict the bounds that are there."""
+    block = model.blocks[name]
+    for variable, (low, high) in bounds.items():
+        span = model.compiled.columns(block.variables[variable])
+        low = np.clip(low, lower[span], upper[span])
+        high = np.clip(high, lower[span], upper[span])
+        lower[span], upper[span] = low, high
+
+
+def _fix(lower: Array, upper: Array, x: Array, integers: npt.NDArray[np.int64]) -> None:
+    lower[integers] = upper[integers] = np.round(x[integers])
+
+
+def _movable(model: Model) -> list[str]:
+    """Elements whose power the plan decides; blocks that only follow others are left out."""
+    return [name for name in model.park.resources] + [
+        name for name in model.park.loads if model.blocks[name].integers
+    ]
+
+
+def _row_name(violation: Violation) -> str:
+    if violation.rule == "loading":
+        return f"branch:{violation.resource}"
+    side = "voltage_max" if violation.found > violation.allowed else "voltage_min"
+    return f"{side}:{violation.resource}" if math.isfinite(violation.found) else "power_flow"
+
+
+def _moved(losses: Losses, model: Model, situation: Situation, p_mw: Array, losses_mw: Array) -> Losses:
+    """Return the same slopes through the new operating points."""
+    constant = losses.constant_mw.copy()
+    first = situation.window.first
+    for k, true in enumerate(losses_mw):
+        if np.isfinite(true):
+            at = sum(losses.slope[name][first + k] * p_mw[k, j] for j, name in enumerate(model.blocks))
+            constant[first + k] = true - at
+    return Losses(constant_mw=constant, slope=losses.slope)

@@ -1,0 +1,245 @@
+"""The only file of planning that calls a solver: HiGHS, alive and warm behind a compiled problem.
+
+cvxpy canonicalises once; from then on its affine maps from parameters to matrix, cost and right-hand
+side are applied here directly (they are semi-private: checked against cvxpy's own at start).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import cvxpy as cp
+import highspy
+import numpy as np
+import numpy.typing as npt
+from cvxpy.cvxcore.python import canonInterface
+
+from vpp.types import Array
+
+FEASIBILITY = 1e-6
+"""Tolerance asked of the solver for rows and bounds."""
+RESIDUAL = 1e-4
+"""Largest violation that the check outside the solver lets pass, relative to max(1, |row|)."""
+INTEGRAL = 1e-5
+"""Largest distance of an integer variable from its integer."""
+
+
+class SolveStatus(StrEnum):
+    """What a solve ended with; values exist for the first two only."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    """Best found at the deadline."""
+    INFEASIBLE = "infeasible"
+    FAILED = "failed"
+    """Anything else: its values, if any, are discarded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """Outcome of one solve."""
+
+    status: SolveStatus
+    x: Array
+    """(columns,), empty where there are no values."""
+    objective: float
+    bound: float
+    """Proven lower bound of the objective; nan where none."""
+    words: str
+    """The solver's own word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A lazy row: sum(coefficient x column) - slack <= upper, the slack priced."""
+
+    columns: tuple[int, ...]
+    coefficients: tuple[float, ...]
+    upper: float
+    price: float
+    """CNY per unit of slack."""
+
+
+class Compiled:
+    """A cvxpy problem as matrix maps; parameters in, (cost, matrix, bounds of rows) out."""
+
+    def __init__(self, problem: cp.Problem) -> None:
+        data, _, _ = problem.get_problem_data(cp.HIGHS, enforce_dpp=True)
+        program = data["param_prob"]
+        self._program = program
+        program.reduced_A.cache(True)
+        self.column = dict(program.var_id_to_col)
+        self.size = int(program.x.size)
+        self.equalities = int(data["dims"].zero)
+        q, a, b = self.apply()
+        reference = program.apply_parameters()
+        gap = np.abs(q - reference[0]).max() + np.abs((a + reference[2]).toarray() if a.shape[1] < 1 else 0).max()
+        if not (gap < 1e-9 and abs(-a - reference[2]).max() < 1e-9 and np.allclose(b, reference[3])):
+            raise RuntimeError("this cvxpy keeps its parametric maps differently: solve.py must follow")
+
+    def apply(self) -> tuple[Array, Any, Array]:
+        """Return (cost, matrix, right-hand side) of the present parameters: A x <= b, first rows =."""
+        program = self._program
+        vector = canonInterface.get_parameter_vector(
+            program.total_param_size,
+            program.param_id_to_col,
+            program.param_id_to_size,
+            lambda k: np.asarray(program.id_to_param[k].value),
+        )
+        cost = np.asarray(program.q @ vector).ravel()[:-1]
+        matrix, b = program.reduced_A.get_matrix_from_tensor(vector, with_offset=True)
+        return cost, -matrix.tocsc(), np.atleast_1d(b)
+
+    def columns(self, variable: cp.Variable) -> slice:
+        """Return where a variable's entries lie among the columns."""
+        first = self.column[variable.id]
+        return slice(first, first + variable.size)
+
+
+class WarmSolver:
+    """One HiGHS instance that keeps its basis from solve to solve."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+        self._highs = highspy.Highs()
+        for option, value in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("primal_feasibility_tolerance", FEASIBILITY),
+            ("mip_feasibility_tolerance", FEASIBILITY),
+        ):
+            self._highs.setOptionValue(option, value)
+        self._basis: Any = None
+        self._matrix: Any = None
+        self._bounds: tuple[Array, Array, Array, Array] = (np.empty(0),) * 4
+        self._rows: list[Row] = []
+
+    def load(self, lower: Array, upper: Array) -> None:
+        """Take over the present parameters and native bounds; lazy rows are dropped."""
+        cost, matrix, rhs = self._compiled.apply()
+        equal = self._compiled.equalities
+        row_lower = np.full(len(rhs), -np.inf)
+        row_lower[:equal] = rhs[:equal]
+        model = highspy.HighsLp()
+        model.num_col_, model.num_row_ = matrix.shape[1], matrix.shape[0]
+        model.col_cost_, model.col_lower_, model.col_upper_ = cost, lower, upper
+        model.row_lower_, model.row_upper_ = row_lower, rhs
+        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
+        model.a_matrix_.value_ = matrix.data
+        self._highs.passModel(model)
+        self._matrix, self._bounds, self._rows = matrix, (lower, upper, row_lower, rhs), []
+        if self._basis is not None:
+            self._highs.setBasis(self._basis)
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Add lazy rows, each with a slack column of its own."""
+        for row in rows:
+            slack = self._highs.getNumCol()
+            self._highs.addCol(row.price, 0.0, highspy.kHighsInf, 0, np.empty(0, np.int32), np.empty(0))
+            columns = np.array([*row.columns, slack], dtype=np.int32)
+            values = np.array([*row.coefficients, -1.0])
+            self._highs.addRow(-highspy.kHighsInf, row.upper, len(columns), columns, values)
+            self._rows.append(row)
+
+    def run(
+        self,
+        *,
+        integers: npt.NDArray[np.int64],
+        seconds: float,
+        gap_cny: float = 0.0,
+        hint: Array | None = None,
+    ) -> Solution:
+        """Solve; with `integers` empty as LP, warm from the last basis.
+
+        `seconds` of true time are left; `gap_cny` is the absolute gap at which a search may stop;
+        `hint` is a solution to start a search from.
+        """
+        highs = self._highs
+        kinds = np.full(highs.getNumCol(), highspy.HighsVarType.kContinuous, dtype=object)
+        kinds[integers] = highspy.HighsVarType.kInteger
+        highs.changeColsIntegrality(
+            len(kinds), np.arange(len(kinds), dtype=np.int32), np.array([int(k) for k in kinds], dtype=np.uint8)
+        )
+        highs.setOptionValue("time_limit", highs.getRunTime() + max(0.01, seconds))
+        highs.setOptionValue("mip_abs_gap", gap_cny)
+        highs.setOptionValue("mip_rel_gap", 0.0)
+        if hint is not None and len(integers):
+            guess = highspy.HighsSolution()
+            guess.col_value = list(hint) + [0.0] * (highs.getNumCol() - len(hint))
+            highs.setSolution(guess)
+        highs.run()
+        return self._solution(integers)
+
+    def _solution(self, integers: npt.NDArray[np.int64]) -> Solution:
+        highs = self._highs
+        status, info = highs.getModelStatus(), highs.getInfo()
+        words = highs.modelStatusToString(status)
+        nothing = Solution(
+            status=SolveStatus.FAILED, x=np.empty(0), objective=math.nan, bound=math.nan, words=words
+        )
+        if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+            self._basis = None
+            return _with(nothing, SolveStatus.INFEASIBLE)
+        stopped = status in (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit)
+        feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        if status != highspy.HighsModelStatus.kOptimal and not (stopped and feasible and len(integers)):
+            return nothing
+        x = np.array(highs.getSolution().col_value)
+        found = self.defect(x, integers)
+        if found:
+            return Solution(
+                status=SolveStatus.FAILED, x=np.empty(0), objective=math.nan, bound=math.nan, words=found
+            )
+        if not len(integers):
+            self._basis = highs.getBasis()
+        value = float(info.objective_function_value)
+        return Solution(
+            status=SolveStatus.OPTIMAL if status == highspy.HighsModelStatus.kOptimal else SolveStatus.FEASIBLE,
+            x=x,
+            objective=value,
+            bound=float(info.mip_dual_bound) if len(integers) else value,
+            words=words,
+        )
+
+    def defect(self, x: Array, integers: npt.NDArray[np.int64]) -> str:
+        """Return in words what is wrong with a solution, computed outside the solver; else ''."""
+        lower, upper, row_lower, row_upper = self._bounds
+        n = len(lower)
+        core = x[:n]
+        if not np.isfinite(x).all():
+            return "the solver's values are not finite"
+        activity = np.asarray(self._matrix @ core)
+        size = 1.0 + np.abs(activity)
+        worst = max(
+            float(((row_lower - activity) / size).max(initial=0.0)),
+            float(((activity - row_upper) / size).max(initial=0.0)),
+            float((lower - core).max(initial=0.0)),
+            float((core - upper).max(initial=0.0)),
+        )
+        for k, row in enumerate(self._rows):
+            excess = float(np.dot(row.coefficients, x[list(row.columns)])) - x[n + k] - row.upper
+            worst = max(worst, excess / (1.0 + abs(row.upper)))
+        if worst > RESIDUAL:
+            return f"the solver's values break a row by {worst:.2g}"
+        if len(integers) and np.abs(x[integers] - np.round(x[integers])).max() > INTEGRAL:
+            return "the solver's integers are not integral"
+        return ""
+
+    @property
+    def lazy_rows(self) -> tuple[Row, ...]:
+        """Lazy rows in force."""
+        return tuple(self._rows)
+
+
+def _with(solution: Solution, status: SolveStatus) -> Solution:
+    return Solution(
+        status=status, x=solution.x, objective=solution.objective, bound=solution.bound, words=solution.words
+    )
+
+
+def values_of(compiled: Compiled, x: Array, variables: Mapping[str, cp.Variable]) -> dict[str, Array]:
+    """Return the solution by variable name."""
+    return {name: x[compiled.columns(var)] for name, var in variables.items()}

@@ -1,0 +1,168 @@
+"""The state that a plan starts from: assumed, or read from control's snapshot."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from vpp.devices import DEVICE_TYPES, Caes, Initial
+from vpp.park.model import Park
+from vpp.types import Load, Plan, PlantState, Quality, Snapshot
+
+USABLE = (Quality.GOOD, Quality.SUBSTITUTED)
+
+
+def due(plant_now: datetime, last_at: datetime | None, replan_min: int) -> bool:
+    """Return whether a new plan should be made: `plant_now` lies in a later period than `last_at`.
+
+    Periods of `replan_min` minutes are counted from midnight UTC, so they meet the quarter hours.
+    """
+    if last_at is None:
+        return True
+    period = replan_min * 60
+    return plant_now.timestamp() // period > last_at.timestamp() // period
+
+
+def initial_state(park: Park, at: datetime) -> PlantState:
+    """Return the state of `park.toml` at `at`: nothing measured, every device at rest.
+
+    Of the hydrogen owed today, the share by time is taken as delivered; the month's peak so far is
+    the contract's.
+    """
+    contract = park.contracts
+    hydrogen = contract.hydrogen
+    values = Initial(
+        soc=contract.initial.battery_soc, h2_kg=hydrogen.initial_kg if hydrogen else 0.0, mode="off"
+    )
+    air = Initial(soc=contract.initial.caes_soc, mode=contract.initial.caes_mode)
+    resources: dict[str, dict[str, float]] = {}
+    for name, row in park.resources.items():
+        kind, device = DEVICE_TYPES[row.kind], park.devices[name]
+        state = kind.initial(device, air if isinstance(device, Caes) else values)
+        resources[name] = _kept(kind.measure(device, state)) | {"available": 1.0}
+        if isinstance(device, Caes):
+            resources[name]["mode_min"] = 24 * 60.0
+        if row.kind == "h2_store" and hydrogen is not None:
+            local = at.astimezone(ZoneInfo(park.site.zone))
+            passed = (local.hour + local.minute / 60) / 24
+            resources[name]["delivered_kg"] = hydrogen.pipeline_daily_min_kg * passed
+    return PlantState(
+        at=at,
+        resources=resources,
+        calls={name: full_ledger(load) for name, load in park.loads.items()},
+        month_peak_mw=contract.tie.month_peak_so_far_mw,
+    )
+
+
+def full_ledger(load: Load) -> dict[str, float]:
+    """Return the ledger of a load that was not called today."""
+    return {
+        "calls_left": float(load.max_calls_per_day),
+        "rest_min": 0.0,
+        "open_blocks": 0.0,
+        "running_min": 0.0,
+    }
+
+
+def _kept(values: Mapping[str, float]) -> dict[str, float]:
+    names = ("p_mw", "e_mwh", "mode_code", "trains", "starts_turbine", "starts_compressor")
+    names += ("on_stacks", "h2_kg", "delivered_kg")
+    return {name: float(values[name]) for name in names if name in values}
+
+
+def state_from_snapshot(park: Park, snapshot: Snapshot, plan: Plan | None = None) -> PlantState:
+    """Return the state that control measured.
+
+    A reading that is neither good nor substituted is replaced by what `plan` expected, or by
+    `initial_state` without one, and the device is planned as not available: it stands at 0 MW and
+    keeps what it stores. `mode_min` counts from the plan's schedule, since no point carries it.
+    """
+    assumed = initial_state(park, snapshot.at)
+    resources: dict[str, dict[str, float]] = {}
+    for name in park.resources:
+        reading = snapshot.readings.get(name)
+        expected = dict(assumed.resources[name]) | _expected(plan, name, snapshot.at)
+        good = reading is not None and reading.quality in USABLE
+        measured = _kept(reading.values) if good and reading is not None else {}
+        measured = {k: v for k, v in measured.items() if math.isfinite(v)}
+        resources[name] = expected | measured | {"available": 1.0 if good else 0.0}
+        if not good:
+            resources[name]["p_mw"] = 0.0
+        if isinstance(park.devices[name], Caes):
+            resources[name]["mode_min"] = _minutes_in_mode(plan, name, snapshot.at, resources[name])
+            starts = snapshot.starts.get(name, {})
+            for machine in ("turbine", "compressor"):
+                if machine in starts:
+                    resources[name][f"starts_{machine}"] = starts[machine]
+    calls = {}
+    for name, load in park.loads.items():
+        reading = snapshot.readings.get(name)
+        calls[name] = full_ledger(load) | dict(snapshot.calls.get(name, {}))
+        calls[name]["open_blocks"] = float(int(snapshot.open_blocks.get(name, 0)).bit_count())
+        if reading is None or reading.quality not in USABLE:
+            calls[name]["calls_left"] = 0.0
+    peak = snapshot.month_peak_mw
+    return PlantState(
+        at=snapshot.at,
+        resources=resources,
+        calls=calls,
+        month_peak_mw=peak if math.isfinite(peak) else assumed.month_peak_mw,
+    )
+
+
+def measured_mw(park: Park, snapshot: Snapshot) -> dict[str, float]:
+    """Return what a nowcast corrects with: available wind and PV, demand before interruption, MW.
+
+    Elements without a usable reading are left out.
+    """
+    out = {}
+    for name in (*park.resources, *park.loads):
+        reading = snapshot.readings.get(name)
+        if reading is None or reading.quality not in USABLE:
+            continue
+        if name in park.resources and "available_mw" in reading.values:
+            out[name] = reading.values["available_mw"]
+        elif name in park.loads and "p_mw" in reading.values:
+            load = park.loads[name]
+            opened = int(snapshot.open_blocks.get(name, 0)).bit_count()
+            share = load.interruptible_share * opened / load.blocks if load.blocks else 0.0
+            if share < 1:
+                out[name] = max(0.0, -reading.values["p_mw"]) / (1 - share)
+    return out
+
+
+def _step_of(plan: Plan, at: datetime) -> int:
+    return int((at - plan.start).total_seconds() // (plan.step_min * 60))
+
+
+def _expected(plan: Plan | None, name: str, at: datetime) -> dict[str, float]:
+    """Return what a plan holds of a resource at the end of the step before `at`."""
+    if plan is None or name not in plan.series:
+        return {}
+    step = min(_step_of(plan, at) - 1, plan.steps - 1)
+    if step < 0:
+        return {k: v for k, v in plan.initial.resources.get(name, {}).items() if k != "available"}
+    series = plan.series[name]
+    return {k: float(series[k][step]) for k in ("e_mwh", "h2_kg", "mode_code", "trains") if k in series and not (k == "h2_kg" and "stacks" in series)}
+
+
+def _minutes_in_mode(plan: Plan | None, name: str, at: datetime, state: Mapping[str, float]) -> float:
+    """Return how long the plan has held its present mode, minutes; a day where it does not say."""
+    from controllers.planning.blocks.caes_history import MACHINE_OF
+
+    if plan is None or "mode_code" not in plan.series.get(name, {}):
+        return 24 * 60.0
+    machine = MACHINE_OF.get(int(state.get("mode_code", 0)), 0)
+    modes = plan.series[name]["mode_code"]
+    step = min(_step_of(plan, at), plan.steps - 1)
+    minutes = max(0.0, (at - plan.start).total_seconds() / 60 - step * plan.step_min)
+    k = step - 1
+    if 0 <= step and int(modes[step]) != machine:
+        # at a boundary the measured mode may still be the old step's: count from there
+        minutes = 0.0
+    while k >= 0 and int(modes[k]) == machine:
+        minutes += plan.step_min
+        k -= 1
+    if k < 0:
+        minutes += plan.initial.resources.get(name, {}).get("mode_min", 24 * 60.0)
+    return minutes
