@@ -1,6 +1,6 @@
 """`vpp shed`, `restore`, `order`, `status`: straight to control's socket, with or without the service."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,10 @@ from vpp.service.terminal import say, to_json
 from vpp.service.times import parse_span
 
 MegawattOption = Annotated[float, typer.Option("--mw", min=0.001, max=1e5, help="Megawatts to cut.")]
+
+
+if TYPE_CHECKING:
+    from vpp.types import Reply
 
 
 def register(app: typer.Typer) -> None:
@@ -47,9 +51,7 @@ def restore(
     from vpp.service import orders
     from vpp.service.runs import find_running
 
-    folder = find_running(state)
-    message = orders.restore_order(orders.clock_of(folder), tuple(load or ()))
-    _finish(orders.send(folder, message), as_json=as_json)
+    _finish(orders.restore(find_running(state), tuple(load or ())), as_json=as_json)
 
 
 def order(
@@ -66,18 +68,14 @@ def order(
     from vpp.service import orders
     from vpp.service.runs import find_running
 
-    folder = find_running(state)
-    message = orders.dispatch_order(
-        orders.clock_of(folder), import_max_mw=import_max, export_max_mw=export_max, span=length
+    reply = orders.narrow_tie(
+        find_running(state), import_max_mw=import_max, export_max_mw=export_max, span=length
     )
-    _finish(orders.send(folder, message), as_json=as_json)
+    _finish(reply, as_json=as_json)
 
 
-def _finish(answer: object, *, as_json: bool) -> None:
+def _finish(reply: "Reply", *, as_json: bool) -> None:
     """Say control's answer and end with its exit code."""
-    from vpp.types import Reply
-
-    reply = answer if isinstance(answer, Reply) else Reply(id="", accepted=False, reason=f"answered {answer}")
     word = "accepted" if reply.accepted else f"refused: {reply.reason}"
     say(to_json(reply) if as_json else f"{reply.id}: {word}")
     raise typer.Exit(of_reply(reply))

@@ -33,31 +33,6 @@ def new_id(kind: str) -> str:
     return f"{kind}-{secrets.token_hex(4)}"
 
 
-def shed_order(clock: RealClock, mw: float, *, drill: bool) -> ShedOrder:
-    """Return an order to cut `mw` of interruptible load now."""
-    return ShedOrder(id=new_id("drill" if drill else "shed"), mw=mw, drill=drill, expires_at=expiry(clock))
-
-
-def restore_order(clock: RealClock, loads: tuple[str, ...]) -> RestoreOrder:
-    """Return the permission to close what was opened; no loads: all."""
-    return RestoreOrder(id=new_id("restore"), loads=loads, expires_at=expiry(clock))
-
-
-def dispatch_order(
-    clock: RealClock, *, import_max_mw: float | None, export_max_mw: float | None, span: timedelta
-) -> DispatchOrder:
-    """Return an order on the tie from now on for a span of plant time."""
-    now = clock.plant_now()
-    return DispatchOrder(
-        id=new_id("order"),
-        import_max_mw=import_max_mw,
-        export_max_mw=export_max_mw,
-        start=now,
-        end=now + span,
-        expires_at=expiry(clock),
-    )
-
-
 def send(state: StateDir, message: Message) -> Message:
     """Send a command and return control's answer.
 
@@ -76,13 +51,46 @@ def status(state: StateDir) -> Snapshot:
 
 def shed(state: StateDir, mw: float, *, drill: bool) -> ShedReport:
     """Shed and return the proof; InvalidInput with control's reason where it refuses."""
-    answer = send(state, shed_order(clock_of(state), mw, drill=drill))
+    order = ShedOrder(
+        id=new_id("drill" if drill else "shed"), mw=mw, drill=drill, expires_at=expiry(clock_of(state))
+    )
+    answer = send(state, order)
     if isinstance(answer, ShedReport):
         return answer
     reason = answer.reason if isinstance(answer, Reply) else f"a {type(answer).__name__}"
     raise InvalidInput(
         (Fault(file="shed", field="mw", wrong=reason, expected="an order that control accepts"),)
     )
+
+
+def restore(state: StateDir, loads: tuple[str, ...]) -> Reply:
+    """Permit control to close what was opened; no loads: all."""
+    return _reply(
+        send(state, RestoreOrder(id=new_id("restore"), loads=loads, expires_at=expiry(clock_of(state))))
+    )
+
+
+def narrow_tie(
+    state: StateDir, *, import_max_mw: float | None, export_max_mw: float | None, span: timedelta
+) -> Reply:
+    """Send an order on the tie that holds from now on for a span of plant time."""
+    clock = clock_of(state)
+    now = clock.plant_now()
+    order = DispatchOrder(
+        id=new_id("order"),
+        import_max_mw=import_max_mw,
+        export_max_mw=export_max_mw,
+        start=now,
+        end=now + span,
+        expires_at=expiry(clock),
+    )
+    return _reply(send(state, order))
+
+
+def _reply(answer: Message) -> Reply:
+    if isinstance(answer, Reply):
+        return answer
+    raise DeviceFailure(f"control answered with a {type(answer).__name__}")
 
 
 def shed_lines(report: ShedReport) -> list[str]:

@@ -67,6 +67,18 @@ def require_free(addresses: Sequence[tuple[str, str, int]]) -> None:
         )
 
 
+def free_base(host: str, count: int, first: int) -> int:
+    """Return the lowest port from `first` on with `count` free ones in a row, in strides of `count`.
+
+    Another program may take them a moment later: whoever binds must still be ready for a refusal.
+    Raises DeviceFailure where there are none below 65000.
+    """
+    for base in range(first, 65000 - count, count):
+        if not any(_taken(host, base + k) for k in range(count)):
+            return base
+    raise DeviceFailure(f"no {count} free ports in a row on {host}")
+
+
 def _taken(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

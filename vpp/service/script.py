@@ -1,18 +1,41 @@
 """The control side of a scenario: orders, sheds and restores sent at their plant time."""
 
 import asyncio
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
-from vpp.clock import RealClock
+from hil.scenario import Order, Restore, Scenario, Shed, read_scenario
 from vpp.errors import YuanwangError
 from vpp.link import Message
 from vpp.service import orders
 from vpp.service.supervise import Live
-from vpp.types import Reply, ShedReport
+from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport
 
-if TYPE_CHECKING:
-    from hil.scenario import Order, Restore, Shed
+ControlEvent = Order | Shed | Restore
+
+
+def control_events(scenario: Scenario, start: datetime) -> Iterator[tuple[datetime, ControlEvent]]:
+    """Yield (plant time, event) of what a scenario that starts at `start` asks of control, in order."""
+    for event in scenario.events:
+        if isinstance(event, ControlEvent):
+            yield start + timedelta(minutes=event.at_min), event
+
+
+def message_for(event: ControlEvent, now: datetime, expires_at: datetime) -> Message:
+    """Return the command of an event, named after its minute so that runs are alike."""
+    id_ = f"{event.kind}-{event.at_min:g}min"
+    if isinstance(event, Order):
+        return DispatchOrder(
+            id=id_,
+            import_max_mw=event.import_max_mw,
+            export_max_mw=event.export_max_mw,
+            start=now,
+            end=now + timedelta(minutes=event.for_min),
+            expires_at=expires_at,
+        )
+    if isinstance(event, Restore):
+        return RestoreOrder(id=id_, loads=event.loads, expires_at=expires_at)
+    return ShedOrder(id=id_, mw=event.mw, drill=event.drill, expires_at=expires_at)
 
 
 async def play(live: Live) -> None:
@@ -23,30 +46,10 @@ async def play(live: Live) -> None:
     settings = live.request.settings
     if settings.scenario is None:
         return
-    from hil.scenario import Order, Restore, Shed, read_scenario
-
-    start = settings.schedule.segments[0][0]
-    for event in read_scenario(settings.scenario, live.request.park).events:
-        if isinstance(event, Order | Restore | Shed):
-            at = start + timedelta(minutes=event.at_min)
-            await live.clock.sleep_true(settings.schedule.true_at(at) - live.clock.true_s())
-            await _send(live, message_for(event, live.clock))
-
-
-def message_for(event: "Order | Restore | Shed", clock: RealClock) -> Message:
-    """Return the command of a scenario's event, with its expiry counted from now."""
-    from hil.scenario import Order, Restore
-
-    if isinstance(event, Order):
-        return orders.dispatch_order(
-            clock,
-            import_max_mw=event.import_max_mw,
-            export_max_mw=event.export_max_mw,
-            span=timedelta(minutes=event.for_min),
-        )
-    if isinstance(event, Restore):
-        return orders.restore_order(clock, event.loads)
-    return orders.shed_order(clock, event.mw, drill=event.drill)
+    scenario = read_scenario(settings.scenario, live.request.park)
+    for at, event in control_events(scenario, settings.schedule.segments[0][0]):
+        await live.clock.sleep_true(settings.schedule.true_at(at) - live.clock.true_s())
+        await _send(live, message_for(event, live.clock.plant_now(), orders.expiry(live.clock)))
 
 
 async def _send(live: Live, message: Message) -> None:

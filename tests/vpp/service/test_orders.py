@@ -70,15 +70,10 @@ async def test_commands_carry_an_expiry_in_plant_time_and_are_answered(state: St
     server = LinkServer(state.socket, control.take)
     await server.start()
     try:
-        clock = orders.clock_of(state)
         span = timedelta(minutes=30)
-        made = [
-            orders.dispatch_order(clock, import_max_mw=90.0, export_max_mw=None, span=span),
-            orders.restore_order(clock, ()),
-        ]
-        for message in made:
-            answer = await asyncio.to_thread(orders.send, state, message)
-            assert answer == Reply(id=message.id, accepted=True, reason="")
+        limits = {"import_max_mw": 90.0, "export_max_mw": None}
+        assert (await asyncio.to_thread(orders.narrow_tie, state, span=span, **limits)).accepted
+        assert (await asyncio.to_thread(orders.restore, state, ())).accepted
         proof = await asyncio.to_thread(orders.shed, state, 20.0, drill=False)
         assert proof.ok
         with pytest.raises(InvalidInput, match="armed"):
