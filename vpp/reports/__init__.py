@@ -2,5 +2,17 @@
 
 from vpp.reports.plan_file import plan_from_json, plan_to_csv, plan_to_json
 from vpp.reports.plan_report import PlanPaths, write_plan
+from vpp.reports.run_report import RunReport, run_report
+from vpp.reports.run_text import RunPaths, write_run_report
 
-__all__ = ["PlanPaths", "plan_from_json", "plan_to_csv", "plan_to_json", "write_plan"]
+__all__ = [
+    "PlanPaths",
+    "RunPaths",
+    "RunReport",
+    "plan_from_json",
+    "plan_to_csv",
+    "plan_to_json",
+    "run_report",
+    "write_plan",
+    "write_run_report",
+]

@@ -1,0 +1,204 @@
+import dataclasses
+import json
+import math
+from datetime import timedelta
+
+import pytest
+
+from vpp.clock import SimulatedClock
+from vpp.errors import InvalidInput
+from vpp.journal import Journal, SnapshotLog
+from vpp.reports.run_report import run_report
+from vpp.reports.run_text import to_text, write_run_report
+from vpp.types import (
+    Alarm,
+    Following,
+    ParkMode,
+    Quality,
+    Reading,
+    Severity,
+    ShedReport,
+    Snapshot,
+)
+
+HOURS, TICK_S = 2, 60
+
+
+def cycle(park, plan, clock, n, energies, *, following=Following.PLAN, import_mw=100.0):
+    def reading(values):
+        return Reading(values=values, quality=Quality.GOOD, read_at=clock.plant_now(), age_s=0.0)
+
+    names = [*park.resources, *park.loads, "TIE"]
+    readings = {
+        name: reading(
+            {
+                "p_mw": import_mw if name == "TIE" else 1.0,
+                "energy_out_mwh": energies.get((name, "out"), 0.0),
+                "energy_in_mwh": energies.get((name, "in"), 0.0),
+            }
+        )
+        for name in names
+    }
+    return Snapshot(
+        cycle=n,
+        at=clock.plant_now(),
+        true_s=clock.true_s(),
+        rate=1.0,
+        epoch=1,
+        readings=readings,
+        setpoints={},
+        modes={},
+        park_mode=ParkMode.CONNECTED,
+        following=following,
+        plan_id=plan.id,
+        plan_made_at=plan.made_at,
+        next_replan_at=None,
+        tie_mean_mw=import_mw,
+        tie_limit_mw=120.0,
+        orders=(),
+        open_blocks={},
+        calls={},
+        starts={},
+        month_peak_mw=95.0,
+        alarms=(),
+        missed_ticks=n // 50,
+        dropped_plans=0,
+    )
+
+
+@pytest.fixture
+def journal(park, plan, tmp_path):
+    """Two plant hours from the plan's start: the wind farm meters 10 MW, the tie is high in one quarter."""
+    clock = SimulatedClock(plan.start)
+    journal = Journal(tmp_path / "journal", clock)
+    log = SnapshotLog(journal)
+    journal.append("start", {"park": park.name, "epoch": 1})
+    journal.append("plan", plan)
+    journal.append("plan_refused", {"id": "late", "reason": "it came 2.0 s after its deadline"})
+    alarm = Alarm(
+        id="silent:CAES1",
+        severity=Severity.ALARM,
+        source="CAES1",
+        text="no answer",
+        since=plan.start,
+    )
+    journal.append("alarm", alarm)
+    for n in range(HOURS * 3600 // TICK_S + 1):
+        hours = n * TICK_S / 3600
+        high = 0.5 <= hours < 0.75
+        energies = {("WF", "out"): 10 * hours, ("TIE", "in"): 100 * hours}
+        log.append(cycle(park, plan, clock, n, energies, import_mw=130.0 if high else 100.0))
+        if n == 30:
+            journal.append("alarm_cleared", alarm)
+        clock.advance(TICK_S)
+    journal.append(
+        "shed",
+        ShedReport(
+            order_id="s1",
+            at=clock.plant_now(),
+            rate=1.0,
+            drill=False,
+            ordered_mw=20.0,
+            armed_mw=40.0,
+            selected_mw=21.0,
+            metered_cut_mw=20.5,
+            over_cut_mw=0.5,
+            targets=(),
+            decision_ms=0.2,
+            first_write_ms=1.0,
+            last_ack_ms=5.0,
+            metered_ms=math.inf,
+            ok=False,
+            text="cut <20.5> MW",
+        ),
+    )
+    journal.close()
+    return tmp_path / "journal"
+
+
+def test_metered_energy_stands_beside_the_energy_of_the_plan_in_force(park, plan, journal):
+    report = run_report(park, journal)
+    wind = next(e for e in report.energies if e.id == "WF")
+    assert wind.out_mwh == pytest.approx(20.0)
+    steps = HOURS * 60 // plan.step_min
+    assert wind.out_planned_mwh == pytest.approx(plan.series["WF"]["p_mw"][:steps].sum() * plan.step_min / 60)
+    tie = next(e for e in report.energies if e.kind == "tie")
+    assert tie.out_mwh == pytest.approx(200.0)
+    assert tie.out_planned_mwh == pytest.approx(plan.series["tie"]["import_mw"][:steps].sum() / 4)
+    load = next(e for e in report.energies if e.id == "LD_ZN")
+    assert load.in_planned_mwh == pytest.approx(plan.series["LD_ZN"]["load_mw"][:steps].sum() / 4)
+
+
+def test_a_quarter_hour_over_the_limit_is_counted_with_its_depth(park, plan, journal):
+    tie = run_report(park, journal).tie
+    assert (tie.quarters, tie.over) == (8, 1)
+    assert tie.worst_over_mw == pytest.approx(10.0)
+    assert tie.worst_at == plan.start + timedelta(minutes=30)
+    assert tie.peak_mean_mw == pytest.approx(130.0)
+
+
+def test_the_report_tells_rate_misses_refusals_and_alarms(park, plan, journal):
+    report = run_report(park, journal)
+    assert report.rates == {"1": HOURS * 3600}
+    assert report.missed_ticks == 2
+    assert [p.reason for p in report.plans if p.reason] == ["it came 2.0 s after its deadline"]
+    (spell,) = report.alarms
+    assert spell.cleared_at == plan.start + timedelta(minutes=30)
+    assert report.without_plan_s == 0
+
+
+def test_time_without_a_plan_is_told_and_left_out_of_the_plan(park, plan, tmp_path):
+    clock = SimulatedClock(plan.start)
+    journal = Journal(tmp_path / "j", clock)
+    log = SnapshotLog(journal)
+    journal.append("plan", plan)
+    for n in range(61):
+        log.append(cycle(park, plan, clock, n, {}, following=Following.HOLD if n < 30 else Following.PLAN))
+        clock.advance(60)
+    journal.close()
+    report = run_report(park, tmp_path / "j")
+    assert report.without_plan_s == 1800
+    wind = next(e for e in report.energies if e.id == "WF")
+    assert wind.out_planned_mwh == pytest.approx(plan.series["WF"]["p_mw"][2:4].sum() / 4)
+
+
+def test_a_counter_that_goes_back_is_told_and_not_subtracted(park, plan, tmp_path):
+    clock = SimulatedClock(plan.start)
+    journal = Journal(tmp_path / "j", clock)
+    log = SnapshotLog(journal)
+    for n, counter in enumerate([5.0, 6.0, 0.0, 1.5]):
+        log.append(cycle(park, plan, clock, n, {("WF", "out"): counter}))
+        clock.advance(60)
+    journal.close()
+    report = run_report(park, tmp_path / "j")
+    assert report.counter_resets == 1
+    assert next(e for e in report.energies if e.id == "WF").out_mwh == pytest.approx(2.5)
+
+
+def test_an_empty_journal_is_refused_in_words(park, tmp_path):
+    with pytest.raises(InvalidInput, match="no cycle of control"):
+        run_report(park, tmp_path)
+
+
+def test_text_fits_80_columns_and_names_the_rate(park, journal):
+    lines = to_text(run_report(park, journal)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("rate 1 for 2:00:00" in line for line in lines)
+    assert any(
+        "1 over the limit, the worst by 10.00 MW at 00:30:00" in line
+        for line in " ".join(lines).split("shed")
+    )
+
+
+def test_files_are_written_with_null_for_never_and_escaped_words(park, journal, tmp_path):
+    paths = write_run_report(park, journal, tmp_path / "out")
+    assert json.loads(paths.json.read_bytes())["sheds"][0]["metered_ms"] is None
+    page = paths.html.read_text()
+    assert "cut &lt;20.5&gt; MW" in page
+    assert "http" not in page
+
+
+def test_a_run_without_a_metered_tie_says_so(park, plan, journal):
+    report = run_report(park, journal)
+    silent = dataclasses.replace(report.tie, quarters=0, over=0)
+    assert "tie: never metered" in to_text(dataclasses.replace(report, tie=silent))

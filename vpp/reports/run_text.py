@@ -1,0 +1,144 @@
+"""A run report for people and programs: 80 columns of text, JSON, and one HTML page."""
+
+import math
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from vpp.park.model import Park
+from vpp.reports.plan_report import environment
+from vpp.reports.run_report import Energy, RunReport, run_report, span
+
+WIDTH = 80
+ALARMS = 12
+"""Alarms printed at most; the rest is counted and stands in the JSON."""
+SMALL_MWH = 0.05
+"""Below this, plan and meter both count as nothing and no deviation is shown (assumption)."""
+
+
+class RunPaths(NamedTuple):
+    """Where `write_run_report` put its files."""
+
+    json: Path
+    text: Path
+    html: Path
+
+
+def write_run_report(park: Park, journal: Path, out_dir: Path | str) -> RunPaths:
+    """Write run.json, run.txt and run.html into `out_dir`; InvalidInput where nothing was run."""
+    report, folder = run_report(park, journal), Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = RunPaths(json=folder / "run.json", text=folder / "run.txt", html=folder / "run.html")
+    paths.json.write_bytes(to_json(report))
+    paths.text.write_text(to_text(report) + "\n", encoding="utf-8")
+    paths.html.write_text(to_html(report), encoding="utf-8")
+    return paths
+
+
+def to_json(report: RunReport) -> bytes:
+    """Return the report as JSON; numbers that are not finite become null."""
+    return msgspec.json.encode(report)
+
+
+def to_html(report: RunReport) -> str:
+    """Return the report as one page without any outside reference."""
+    return (
+        environment()
+        .get_template("run.html.j2")
+        .render(
+            report=report,
+            head=list(_head(report)),
+            energies=[(e, *_deviations(e)) for e in report.energies],
+            tie=tie_text(report),
+            alarms=[
+                (_local(s.alarm.since, report), _local(s.cleared_at, report), s.alarm) for s in report.alarms
+            ],
+            refused=[(_local(p.at, report), p.reason) for p in report.plans if p.reason],
+        )
+    )
+
+
+def to_text(report: RunReport) -> str:
+    """Return the report as lines of at most 80 columns."""
+    lines = [
+        *_head(report),
+        "",
+        f"{'energy, MWh':<12}{'out':>10}{'plan':>10}{'dev.':>8}{'in':>12}{'plan':>10}{'dev.':>8}",
+    ]
+    for energy in report.energies:
+        out, into = _deviations(energy)
+        lines.append(
+            f"{energy.id[:12]:<12}{energy.out_mwh:>10.2f}{energy.out_planned_mwh:>10.2f}{out:>8}"
+            f"{energy.in_mwh:>12.2f}{energy.in_planned_mwh:>10.2f}{into:>8}"
+        )
+    lines += ["", tie_text(report)]
+    lines += [f"shed {shed.order_id} at rate {shed.rate:g}: {shed.text}" for shed in report.sheds]
+    lines += [f"plan refused: {event.reason}" for event in report.plans if event.reason]
+    for spell in report.alarms[:ALARMS]:
+        start, end = _local(spell.alarm.since, report), _local(spell.cleared_at, report)
+        lines.append(f"{spell.alarm.severity} {start}-{end} {spell.alarm.source}: {spell.alarm.text}")
+    if len(report.alarms) > ALARMS:
+        lines.append(f"and {len(report.alarms) - ALARMS} more alarms")
+    return "\n".join(part for line in lines for part in _fold(line))
+
+
+def tie_text(report: RunReport) -> str:
+    """Return how the tie kept its limit, in words."""
+    tie = report.tie
+    if not tie.quarters:
+        return "tie: never metered"
+    kept = f"tie: {tie.quarters} quarter hours, highest mean import {tie.peak_mean_mw:.1f} MW, "
+    if not tie.over:
+        return kept + "none over its limit"
+    worst = f"the worst by {tie.worst_over_mw:.2f} MW at {_local(tie.worst_at, report)}"
+    return kept + f"{tie.over} over the limit, {worst}"
+
+
+def _head(report: RunReport) -> Iterator[str]:
+    zone = ZoneInfo(report.zone)
+    start, end = report.start.astimezone(zone), report.end.astimezone(zone)
+    yield f"{report.park}: {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} {report.zone}"
+    rates = ", ".join(f"rate {rate} for {timedelta(seconds=round(s))}" for rate, s in report.rates.items())
+    yield f"{timedelta(seconds=round(span(report).total_seconds()))} of plant time: {rates}"
+    taken = sum(not event.reason for event in report.plans)
+    yield (
+        f"{report.cycles} cycles, {report.missed_ticks} missed; {taken} plans taken, "
+        f"{report.dropped_plans} dropped; control started {report.control_starts} times"
+    )
+    if report.without_plan_s > 0:
+        held = timedelta(seconds=round(report.without_plan_s))
+        yield f"{held} without a valid plan: not in the plan's energies"
+    if report.counter_resets:
+        yield f"{report.counter_resets} energy counters went back (restarted devices): energy may be missing"
+
+
+def _deviations(energy: Energy) -> tuple[str, str]:
+    return (
+        _deviation(energy.out_mwh, energy.out_planned_mwh),
+        _deviation(energy.in_mwh, energy.in_planned_mwh),
+    )
+
+
+def _deviation(metered_mwh: float, planned_mwh: float) -> str:
+    if max(metered_mwh, planned_mwh) < SMALL_MWH:
+        return ""
+    ratio = math.inf if planned_mwh < SMALL_MWH else metered_mwh / planned_mwh - 1
+    return "no plan" if math.isinf(ratio) else f"{ratio:+.1%}"
+
+
+def _local(at: datetime | None, report: RunReport) -> str:
+    return "now" if at is None else at.astimezone(ZoneInfo(report.zone)).strftime("%H:%M:%S")
+
+
+def _fold(line: str) -> Iterator[str]:
+    """Break a line at spaces so that no part is longer than 80 columns, the rest indented."""
+    while len(line) > WIDTH:
+        cut = line.rfind(" ", 2, WIDTH + 1)
+        cut = cut if cut > 2 else WIDTH
+        yield line[:cut]
+        line = "  " + line[cut:].lstrip()
+    yield line
