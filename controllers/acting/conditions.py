@@ -16,6 +16,8 @@ STATUS_WORDS: Mapping[int, str] = {
     5: "is in local control",
 }
 """Codes of point `status` (docs/architecture.md)."""
+START_CYCLES = 5
+"""Cycles in which connections are made; assumption."""
 DEVIATION_MW = 1.5
 DEVIATION_SHARE = 0.05
 """A device follows while it is nearer to its expected output than the larger of both; assumption."""
@@ -49,17 +51,17 @@ def deviation(
     return Deviation(cycles=last.cycles + 1, seconds=last.seconds + dt_s)
 
 
-def of_endpoints(readings: Mapping[str, Reading]) -> Iterator[Condition]:
-    """Name silent endpoints, and devices that say themselves what is wrong."""
+def of_endpoints(readings: Mapping[str, Reading], cycle: int) -> Iterator[Condition]:
+    """Name silent endpoints, and devices that say themselves what is wrong.
+
+    In the first cycles after a start an endpoint that has not answered yet is not silent.
+    """
     for name, reading in readings.items():
         if reading.quality is Quality.BAD:
-            last = "never answered" if reading.read_at is None else f"silent for {_span(reading.age_s)}"
-            yield Condition(
-                id=f"silent:{name}",
-                severity=Severity.ALARM,
-                source=name,
-                text=f"{name} is {last}" if reading.read_at is not None else f"{name} has {last}",
-            )
+            never = reading.read_at is None
+            text = f"{name} has never answered" if never else f"{name} is silent for {_span(reading.age_s)}"
+            if not never or cycle > START_CYCLES:
+                yield Condition(id=f"silent:{name}", severity=Severity.ALARM, source=name, text=text)
             continue
         code = int(reading.values.get("status", 1))
         if code in STATUS_WORDS:

@@ -267,7 +267,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
     """Settle the alarm board and journal what came and went."""
     plan, now = core.force.plan if core.force is not None else None, moment.now
     causes = [
-        *conditions.of_endpoints(core.readings),
+        *conditions.of_endpoints(core.readings, core.cycle),
         *conditions.of_writes(acks, core.readings),
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
         *conditions.of_tie(core.tie, moment.import_max_mw, assured.broken),

@@ -178,7 +178,7 @@ def _targets(course: _Course, cuts: Mapping[str, float]) -> tuple[ShedTarget, ..
             ShedTarget(
                 load=load,
                 blocks=chosen.get(load, 0),
-                expected_mw=sum(b.mw for b in course.chosen if b.load == load),
+                expected_mw=sum((b.mw for b in course.chosen if b.load == load), 0.0),
                 outcome=ack.outcome if ack is not None else None,
                 ack_ms=ms,
                 metered_cut_mw=cuts.get(load, 0.0),

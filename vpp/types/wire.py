@@ -1,12 +1,11 @@
 """Frozen values as bytes: MessagePack with arrays, strict on the way in.
 
-Only canonical bytes are accepted: what we would write ourselves. That refuses unknown fields,
-missing fields, numbers of another type and doubled keys with one comparison.
+Only what we would write ourselves is accepted: the decoded value is encoded again and compared.
+That refuses unknown fields, missing fields and doubled keys with one rule.
 """
 
 import math
-from collections.abc import Hashable, Iterable
-from functools import cache
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -43,9 +42,13 @@ def _to_array(kind: Any, plain: Any) -> Any:
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_to_plain)
 
 
-@cache
-def _decoder(kind: Hashable) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(kind, dec_hook=_to_array)
+_DECODERS: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+
+
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    if kind not in _DECODERS:
+        _DECODERS[kind] = msgspec.msgpack.Decoder(kind, dec_hook=_to_array)
+    return _DECODERS[kind]
 
 
 def encode(value: Any) -> bytes:
@@ -57,12 +60,13 @@ def decode(payload: bytes, kind: type[T]) -> T:
     """Return the value of type `kind`; ValueError in words for anything that is not canonical."""
     try:
         value: T = _decoder(kind).decode(payload)
-        canonical = encode(value) == payload
+        again = encode(value)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as wrong:
         raise ValueError(f"not a {kind.__name__}: {wrong}") from wrong
-    if not canonical:
-        raise ValueError(f"not a {kind.__name__} in canonical form: unknown, missing or retyped fields")
-    field = _non_finite(msgspec.msgpack.decode(payload), "")
+    sent = msgspec.msgpack.decode(payload)
+    if again != payload and not _same(sent, msgspec.msgpack.decode(again)):
+        raise ValueError(f"not a {kind.__name__}: it has unknown, missing or doubled fields")
+    field = _non_finite(sent, "")
     if field is not None:
         raise ValueError(f"not a {kind.__name__}: {field} is not a finite number")
     return value
@@ -71,6 +75,15 @@ def decode(payload: bytes, kind: type[T]) -> T:
 def plain(payload: bytes) -> Any:
     """Return the bytes of `encode` as dicts, lists and scalars, for readers that know no type."""
     return msgspec.msgpack.decode(payload)
+
+
+def _same(sent: Any, ours: Any) -> bool:
+    """Return whether two plain values agree; 1 and 1.0 do, and so do two nan."""
+    if isinstance(sent, dict) and isinstance(ours, dict):
+        return sent.keys() == ours.keys() and all(_same(x, ours[key]) for key, x in sent.items())
+    if isinstance(sent, list) and isinstance(ours, list):
+        return len(sent) == len(ours) and all(map(_same, sent, ours))
+    return bool(sent == ours) or str(sent) == str(ours) == "nan"
 
 
 def _non_finite(value: Any, name: str) -> str | None:
