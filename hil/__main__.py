@@ -4,9 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import uvloop
-
-from hil.process import serve
 from vpp.errors import YuanwangError
 from vpp.state_dir import StateDir
 
@@ -27,6 +24,10 @@ def main() -> int:
     if not state.settings.exists():
         sys.stderr.write(f"{state.settings} is missing: no run was started here\n")
         return 3
+    import uvloop  # only now: the plant's libraries take seconds to load
+
+    from hil.process import serve
+
     try:
         uvloop.run(serve(state, options.own_process))
     except YuanwangError as error:

@@ -1,28 +1,29 @@
 """The Modbus server of one device in a process of its own, so that it can die alone.
 
 The device itself stays in the rig's process and runs on (and reverts) meanwhile.
-`python -m hil.front --state DIR --endpoint ID` is started by `hil.process`, and ends with it.
+`python -m hil.front --state DIR --endpoint ID` is started by `hil.process` and ends with it.
 """
 
 import argparse
 import asyncio
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from hil.rig import registers_of
+from hil.registers import registers_of
 from hil.server import Listener
-from hil.terminal import LINE_LIMIT, RemoteTerminal
-from vpp.clock import Clock, RealClock
-from vpp.errors import DeviceFailure, YuanwangError
+from vpp.clock import RealClock
+from vpp.errors import YuanwangError
 from vpp.park import endpoints, load_park, with_port_base
 from vpp.state_dir import StateDir
 
-RESTART_PAUSE_S = 5.0
-"""True seconds between a front's death and its next start."""
-START_DEADLINE_S = 15.0
-"""True seconds within which a front listens."""
+LINE_DEADLINE_S = 2.0
+"""True seconds that a front waits for the rig's answer."""
+LINE_LIMIT = 1 << 16
+"""Bytes of one line."""
 READY = b"listening\n"
 
 
@@ -31,41 +32,39 @@ def socket_path(state: StateDir) -> Path:
     return state.root / "hil.sock"
 
 
-async def keep_front(
-    state: StateDir, endpoint: str, clock: Clock, note: Callable[[dict[str, object]], None]
-) -> None:
-    """Start a front and start it anew after each death, until cancelled.
+class RemoteTerminal:
+    """One endpoint of the rig in another process: JSON lines, one answer per question, in order."""
 
-    DeviceFailure when the first start fails.
-    """
-    starts = 0
-    while True:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "hil.front",
-            "--state",
-            str(state.root),
-            "--endpoint",
-            endpoint,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            assert child.stdout is not None
-            async with asyncio.timeout(START_DEADLINE_S):
-                ready = await child.stdout.readline() == READY
-            starts += 1
-            if not ready and starts == 1:
-                raise DeviceFailure(f"{endpoint}: its own server process did not start")
-            note({"event": "front_started", "device": endpoint, "pid": child.pid, "starts": starts})
-            code = await child.wait()
-            note({"event": "front_died", "device": endpoint, "code": code})
-        finally:
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
-        await clock.sleep_true(RESTART_PAUSE_S)
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._name = name
+        self._one = asyncio.Lock()
+
+    async def _ask(self, question: Mapping[str, object]) -> Any:
+        line = json.dumps({"endpoint": self._name, **question}, allow_nan=False) + "\n"
+        async with self._one, asyncio.timeout(LINE_DEADLINE_S):
+            self._writer.write(line.encode())
+            answer = await self._reader.readline()
+        if not answer:
+            raise ConnectionAbortedError("the simulated plant is gone")
+        return json.loads(answer)
+
+    async def values(self) -> Mapping[str, float] | None:
+        """Return every point now; None while mute; ConnectionAbortedError while it drops connections."""
+        answer = await self._ask({"op": "values"})
+        if answer == "close":
+            raise ConnectionAbortedError(f"{self._name} drops connections by scenario")
+        values: Mapping[str, float] | None = answer
+        return values
+
+    async def command(self, values: Mapping[str, float]) -> None:
+        """Write points."""
+        await self._ask({"op": "command", "values": dict(values)})
+
+    async def note(self, record: Mapping[str, object]) -> None:
+        """Add a line to the device log."""
+        await self._ask({"op": "note", "record": dict(record)})
 
 
 async def _serve(state: StateDir, endpoint: str) -> None:

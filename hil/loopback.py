@@ -21,6 +21,7 @@ class LoopbackField:
         self._rig = rig
         self._clock = clock
         self._last: dict[str, tuple[datetime, Mapping[str, float]]] = {}
+        self._commands: dict[str, tuple[Mapping[str, float], dict[str, float]]] = {}
 
     async def read(self) -> Mapping[str, Reading]:
         """Read every endpoint; a silent one keeps its last values, stale."""
@@ -28,9 +29,17 @@ class LoopbackField:
         for name in self._rig.endpoints:
             values = self._values(name)
             if values is not None:
-                registers = self._rig.registers[name]
-                self._last[name] = (now, points.decode(registers.points, registers.image(values)))
+                self._last[name] = (now, self._shown(name, values))
         return {name: self._reading(name, now) for name in self._rig.endpoints}
+
+    def _shown(self, name: str, values: Mapping[str, float]) -> Mapping[str, float]:
+        """Pass values through the registers; command registers only when they changed."""
+        registers = self._rig.registers[name]
+        commands = {p.point: values[p.point] for p in registers.commands if p.point in values}
+        kept = self._commands.get(name)
+        if kept is None or kept[0] != commands:
+            kept = self._commands[name] = (commands, registers.passed(registers.commands, commands))
+        return kept[1] | registers.passed(registers.measured, values)
 
     def _values(self, name: str) -> Mapping[str, float] | None:
         silent = self._rig.silence(name, self._clock.plant_now()) is not None

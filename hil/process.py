@@ -3,25 +3,33 @@
 import asyncio
 import json
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 
 from hil.device_log import DeviceLog
-from hil.front import keep_front, socket_path
+from hil.front import READY, socket_path
 from hil.rig import Rig
 from hil.scenario import QUIET, read_scenario
 from hil.server import Listener
 from hil.terminal import RigTerminal, serve_lines
 from vpp.clock import Clock, RealClock
-from vpp.errors import Fault, InvalidInput
-from vpp.park import load_park, with_port_base
+from vpp.errors import DeviceFailure, Fault, InvalidInput
+from vpp.park import Park, endpoints, load_park, with_port_base
 from vpp.state_dir import StateDir
 
+RESTART_PAUSE_S = 5.0
+"""True seconds between a front's death and its next start."""
+START_DEADLINE_S = 30.0
+"""True seconds within which a front listens."""
 PERIOD_S = 0.25
 """True seconds between two advances of the plant."""
 
 
 async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     """Run the plant of a state folder until SIGTERM or SIGINT.
+
+    It begins at the run's start, whenever the process does: one that is started again first lives
+    through the time since then, without commands.
 
     InvalidInput for a bad park, scenario or endpoint name; DeviceFailure for a port in use.
     """
@@ -31,10 +39,9 @@ async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     if settings.port_base is not None:
         park = with_port_base(park, settings.port_base)
     scenario = read_scenario(settings.scenario, park) if settings.scenario else QUIET
+    _refuse_unknown(own_process, park)
     log = DeviceLog(state.device_log, clock.true_s)
-    start = max(settings.schedule.segments[0][0], clock.plant_now())
-    rig = Rig(park, start, settings.seed, scenario, note=log.note)
-    _refuse_unknown(own_process, rig)
+    rig = Rig(park, settings.schedule.segments[0][0], settings.seed, scenario, note=log.note)
     terminals = {name: RigTerminal(rig, clock, log.note, name) for name in rig.endpoints}
     listeners = [
         Listener(name, endpoint, rig.registers[name], terminals[name], clock)
@@ -43,6 +50,7 @@ async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     ]
     lines = await serve_lines(socket_path(state), terminals)
     try:
+        rig.advance(clock.plant_now())
         ports = {listener.name: await listener.start() for listener in listeners}
         (state.root / "ports.json").write_text(json.dumps(ports))
         log.note(clock.plant_now(), {"event": "serving", "endpoints": len(rig.endpoints)})
@@ -57,10 +65,11 @@ async def serve(state: StateDir, own_process: Sequence[str]) -> None:
         log.close()
 
 
-def _refuse_unknown(own_process: Sequence[str], rig: Rig) -> None:
-    unknown = [name for name in own_process if name not in rig.endpoints]
+def _refuse_unknown(own_process: Sequence[str], park: Park) -> None:
+    known = endpoints(park)
+    unknown = [name for name in own_process if name not in known]
     if unknown:
-        expected = f"one of {', '.join(rig.endpoints)}"
+        expected = f"one of {', '.join(known)}"
         raise InvalidInput(
             tuple(Fault(file="--own-process", wrong=f"unknown {n!r}", expected=expected) for n in unknown)
         )
@@ -86,6 +95,50 @@ async def _run(rig: Rig, clock: Clock, state: StateDir, own_process: Sequence[st
     await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
         task.result()
+
+
+async def keep_front(
+    state: StateDir, endpoint: str, clock: Clock, note: Callable[[dict[str, object]], None]
+) -> None:
+    """Start a front and start it anew after each death, until cancelled.
+
+    DeviceFailure when the first start fails.
+    """
+    starts = 0
+    while True:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hil.front",
+            "--state",
+            str(state.root),
+            "--endpoint",
+            endpoint,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            assert child.stdout is not None
+            starts += 1
+            if await _listens(child.stdout):
+                note({"event": "front_started", "device": endpoint, "pid": child.pid, "starts": starts})
+                await child.wait()
+            elif starts == 1:
+                raise DeviceFailure(f"{endpoint}: its own server process did not start")
+            note({"event": "front_died", "device": endpoint, "code": child.returncode})
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        await clock.sleep_true(RESTART_PAUSE_S)
+
+
+async def _listens(stdout: asyncio.StreamReader) -> bool:
+    try:
+        async with asyncio.timeout(START_DEADLINE_S):
+            return await stdout.readline() == READY
+    except TimeoutError:
+        return False
 
 
 async def _advance(rig: Rig, clock: Clock) -> None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hil.pdu import Read, Refusal, Write
+from hil.sunspec import static_registers
 from vpp import points
+from vpp.devices import Bess
+from vpp.park import Park, endpoints
 from vpp.types import Access, Point
 
 
@@ -51,11 +54,28 @@ class Registers:
 
     def image(self, values: Mapping[str, float]) -> dict[tuple[str, int], int]:
         """Return every register that holds something, by (table, address); `values` by point name."""
+        return self._image(self.points, values)
+
+    def _image(self, part: tuple[Point, ...], values: Mapping[str, float]) -> dict[tuple[str, int], int]:
         image = dict(self.static)
-        for write in points.encode(self.points, {**self._constants, **values}):
+        for write in points.encode(part, {**self._constants, **values}):
             for k, register in enumerate(write.registers):
                 image[write.table, write.address + k] = register
         return image
+
+    @cached_property
+    def measured(self) -> tuple[Point, ...]:
+        """Points that only the device writes, scale points among them."""
+        return tuple(p for p in self.points if p.access is Access.READ)
+
+    @cached_property
+    def commands(self) -> tuple[Point, ...]:
+        """Points that a client writes, and the scale points they need."""
+        return tuple(p for p in self.points if p.access is Access.WRITE or p.point in self.scales)
+
+    def passed(self, part: tuple[Point, ...], values: Mapping[str, float]) -> dict[str, float]:
+        """Return what a reader of the points in `part` gets, quantised by their registers."""
+        return points.decode(part, self._image(part, values))
 
     def read(self, values: Mapping[str, float], read: Read) -> tuple[int, ...] | Refusal:
         """Return the asked registers or bits."""
@@ -83,3 +103,15 @@ class Registers:
         if not names <= decoded.keys():
             return Refusal.ILLEGAL_VALUE
         return {name: decoded[name] for name in names}
+
+
+def registers_of(park: Park, name: str) -> Registers:
+    """Return an endpoint's registers, with the fixed blocks of a SunSpec map."""
+    endpoint = endpoints(park)[name]
+    device = park.devices.get(name)
+    sunspec = isinstance(device, Bess) and endpoint.register_map.startswith("sunspec")
+    static = static_registers(device) if sunspec and isinstance(device, Bess) else {}
+    return Registers(
+        points=park.register_maps[endpoint.register_map],
+        static={("holding", address): word for address, word in static.items()},
+    )

@@ -16,19 +16,17 @@ from hil import truth
 from hil.device_log import Note, silent_log
 from hil.grid import AGREEMENT_PU, Grid
 from hil.meter import MeterState
-from hil.registers import Registers
+from hil.registers import registers_of
 from hil.scenario import QUIET, Scenario, Silence, Trip
-from hil.sunspec import static_registers
 from hil.unit import build
 from hil.weather import Weather
-from vpp.devices import Bess, Electrolyzer, H2Store, Pv, Wind
+from vpp.clock import UTC
+from vpp.devices import Electrolyzer, H2Store, Pv, Wind
 from vpp.park import Park, endpoints
 from vpp.types import Array
 
 HEARTBEAT_MODULUS = 60_000
 """Fits every map's counter and keeps clear of 0xFFFF, SunSpec's 'not implemented'."""
-BATCH = 3600
-"""Steps of one power-flow batch at most."""
 
 
 class Rig:
@@ -58,6 +56,7 @@ class Rig:
         self._start = self.now
         self._zone = ZoneInfo(park.site.zone)
         self._step_s = step_s
+        self._cross_checked = datetime.min.replace(tzinfo=UTC)
         self._scenario = scenario
         self._note = note
         self._noise = truth.Noise(seed)
@@ -92,12 +91,14 @@ class Rig:
         self._measure(np.array([row]), 0.0)
 
     def advance(self, to: datetime) -> None:
-        """Move the plant to the last whole step not after `to`; an earlier `to` does nothing."""
-        steps = int((to - self.now).total_seconds()) // self._step_s
-        while steps > 0:
-            batch = min(steps, BATCH)
+        """Move the plant to the last whole step not after `to`; an earlier `to` does nothing.
+
+        Power flows are solved in batches that end with the plant hour at the latest.
+        """
+        while (steps := int((to - self.now).total_seconds()) // self._step_s) > 0:
+            to_hour_s = 3600 - (self.now.minute * 60 + self.now.second)
+            batch = min(steps, max(1, to_hour_s // self._step_s))
             self._measure(self._run(batch), self._step_s)
-            steps -= batch
 
     def _run(self, steps: int) -> Array:
         """Run devices and loads for so many steps; returns injections, shape (steps, elements)."""
@@ -160,9 +161,11 @@ class Rig:
         states = self._grid.solve(p_mw, q_mvar)
         for meter in self._meters.values():
             meter.take(p_mw, q_mvar, states, dt_s)
-        before = self.now - timedelta(seconds=dt_s * len(p_mw))
-        if dt_s > 0 and self.now.replace(minute=0, second=0) <= before:
+        self._row = p_mw[-1]
+        hour = self.now.replace(minute=0, second=0)
+        if hour <= self._cross_checked:
             return
+        self._cross_checked = hour
         deviation = self._grid.deviation_pu(p_mw[-1], q_mvar[-1], states.vm_pu[-1])
         self.cross_check_pu = max(self.cross_check_pu, deviation)
         self._note(self.now, {"event": "runpp", "deviation_pu": deviation})
@@ -225,18 +228,11 @@ class Rig:
         if endpoint in self._units:
             self._units[endpoint].command(values, at)
             return
-        load = self._park.loads[endpoint]
-        self._loads[endpoint] = shed_terminal.switch(load, self._loads[endpoint], values, at)
         self._note(at, {"event": "write", "device": endpoint, "values": dict(values)})
-
-
-def registers_of(park: Park, name: str) -> Registers:
-    """Return an endpoint's registers, with the fixed blocks of a SunSpec map."""
-    endpoint = endpoints(park)[name]
-    device = park.devices.get(name)
-    sunspec = isinstance(device, Bess) and endpoint.register_map.startswith("sunspec")
-    static = static_registers(device) if sunspec and isinstance(device, Bess) else {}
-    return Registers(
-        points=park.register_maps[endpoint.register_map],
-        static={("holding", address): word for address, word in static.items()},
-    )
+        load = self._park.loads.get(endpoint)
+        if load is None:
+            return  # actuators: logged, nothing moves them yet
+        self._loads[endpoint] = shed_terminal.switch(load, self._loads[endpoint], values, at)
+        row = self._row.copy()
+        row[len(self._units) :] = [-p for p in self._drawn_mw()]
+        self._measure(row[np.newaxis], 0.0)

@@ -1,4 +1,4 @@
-"""What stands behind a listener: the rig of this process, or a line to it from another process."""
+"""What stands behind the listeners of the rig's own process, and answers those of other processes."""
 
 import asyncio
 import json
@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hil.device_log import Note
+from hil.front import LINE_DEADLINE_S, LINE_LIMIT
 from hil.rig import Rig
 from vpp.clock import Clock
-
-LINE_DEADLINE_S = 2.0
-"""True seconds that a front waits for the rig's answer."""
-LINE_LIMIT = 1 << 16
-"""Bytes of one line."""
 
 
 class RigTerminal:
@@ -40,41 +36,6 @@ class RigTerminal:
     async def note(self, record: Mapping[str, object]) -> None:
         """Add a line to the device log."""
         self._note(self._clock.plant_now(), {"device": self._name, **record})
-
-
-class RemoteTerminal:
-    """One endpoint of the rig in another process: JSON lines, one answer per question, in order."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._name = name
-        self._one = asyncio.Lock()
-
-    async def _ask(self, question: Mapping[str, object]) -> Any:
-        line = json.dumps({"endpoint": self._name, **question}, allow_nan=False) + "\n"
-        async with self._one, asyncio.timeout(LINE_DEADLINE_S):
-            self._writer.write(line.encode())
-            answer = await self._reader.readline()
-        if not answer:
-            raise ConnectionAbortedError("the simulated plant is gone")
-        return json.loads(answer)
-
-    async def values(self) -> Mapping[str, float] | None:
-        """Return every point now; None while mute; ConnectionAbortedError while it drops connections."""
-        answer = await self._ask({"op": "values"})
-        if answer == "close":
-            raise ConnectionAbortedError(f"{self._name} drops connections by scenario")
-        values: Mapping[str, float] | None = answer
-        return values
-
-    async def command(self, values: Mapping[str, float]) -> None:
-        """Write points."""
-        await self._ask({"op": "command", "values": dict(values)})
-
-    async def note(self, record: Mapping[str, object]) -> None:
-        """Add a line to the device log."""
-        await self._ask({"op": "note", "record": dict(record)})
 
 
 async def serve_lines(path: Path, terminals: Mapping[str, RigTerminal]) -> asyncio.Server:

@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from vpp.clock import UTC
 from vpp.devices import Bess, Caes, Device, Electrolyzer, Pv, Wind
 from vpp.seeds import generator
@@ -115,8 +113,8 @@ class Noise:
 
     def metered(self, element: str, value: float, when: datetime) -> float:
         """Return `value` as a meter of class 0.2 shows it."""
-        error = float(np.clip(METER_SIGMA * self.at(element, when), -METER_CLASS, METER_CLASS))
-        return value * (1 + error)
+        error = METER_SIGMA * self.at(element, when)
+        return value * (1 + max(-METER_CLASS, min(METER_CLASS, error)))
 
     def frequency_hz(self, meter: str, when: datetime) -> float:
         """Return the grid frequency around 50 Hz."""
