@@ -181,8 +181,8 @@ def test_drill_outputs_move_nothing(park: Park) -> None:
 
 
 def test_reclosed_blocks_come_back_with_a_rebound_that_ends(park: Park) -> None:
-    rig = Rig(park, START, 7)
-    calm = Rig(park, START, 7)
+    rig = Rig(park, START, 7, step_s=10)
+    calm = Rig(park, START, 7, step_s=10)
     rig.command("LD_ZN", {"block_1": 1.0}, START)
     for plant in (rig, calm):
         plant.advance(START + timedelta(minutes=5))
@@ -196,7 +196,7 @@ def test_reclosed_blocks_come_back_with_a_rebound_that_ends(park: Park) -> None:
 
 def test_a_forecast_error_that_nobody_knew_comes_and_goes(park: Park) -> None:
     event = Availability(at_min=10, for_min=10, resource="WF", factor=0.5)
-    changed, calm = Rig(park, START, 7, scenario(event)), Rig(park, START, 7)
+    changed, calm = Rig(park, START, 7, scenario(event), step_s=10), Rig(park, START, 7, step_s=10)
     ratio = {}
     for minute in (5, 15, 25):
         for rig in (changed, calm):
