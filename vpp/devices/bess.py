@@ -76,10 +76,13 @@ class BessState:
 
 
 def initial(device: Bess, at: Initial) -> BessState:
-    """Return the state at rest with `at.soc`, moved inside the SoC window."""
+    """Return the state with `at.soc`, moved inside the SoC window, at `at.p_mw`; at rest where it is 0."""
     soc = min(max(at.soc, device.params.soc_min), device.params.soc_max)
     return BessState(
-        p_mw=-device.aux_mw, e_mwh=soc * device.e_full_mwh, energy_out_mwh=0.0, energy_in_mwh=0.0
+        p_mw=min(max(at.p_mw, device.resource.p_min_mw), device.resource.p_max_mw) or -device.aux_mw,
+        e_mwh=soc * device.e_full_mwh,
+        energy_out_mwh=0.0,
+        energy_in_mwh=0.0,
     )
 
 

@@ -11,6 +11,7 @@ from vpp.devices.caes import (
     discharge_max_mw,
     retention,
     trains_for,
+    units_mw,
 )
 from vpp.devices.command import Command, Initial
 
@@ -59,17 +60,25 @@ class CaesState:
 
 
 def initial(device: Caes, at: Initial) -> CaesState:
-    """Return the state with `at.soc`, moved inside the window, in `at.mode` at least load."""
+    """Return the state with `at.soc`, moved inside the window, running in `at.mode`.
+
+    Machines run at what `at.p_mw` needs in that mode, one machine at least load where it needs none,
+    and their minimum up time is behind them.
+    """
     params = device.params
     soc = min(max(at.soc, params.soc_min), params.soc_max)
-    turbine, first = REST, REST
-    if at.mode == "discharge":
-        turbine = Unit(LOADED, params.turbine.p_min_mw, params.turbine.min_up_time_min * 60, LONG_S)
-    elif at.mode == "charge":
-        first = Unit(LOADED, params.compressor.p_min_mw, params.compressor.min_up_time_min * 60, LONG_S)
-    trains = (first, *(REST,) * (params.compressor.trains - 1))
+    powers = [0.0] * (1 + params.compressor.trains)
+    if at.mode != "off":
+        powers = list(units_mw(device, at.p_mw))
+        first = 0 if at.mode == "discharge" else 1
+        if powers[first] == 0.0:
+            machine: Machine = params.turbine if first == 0 else params.compressor
+            powers = [machine.p_min_mw if i == first else 0.0 for i in range(len(powers))]
+    up_s = max(params.turbine.min_up_time_min, params.compressor.min_up_time_min) * 60
+    turbine, *rest = [Unit(LOADED, p_mw, up_s, LONG_S) if p_mw > 0.0 else REST for p_mw in powers]
+    trains = tuple(rest)
     return CaesState(
-        p_mw=turbine.p_mw - first.p_mw - params.standby_aux_mw,
+        p_mw=powers[0] - sum(powers[1:]) - params.standby_aux_mw,
         e_mwh=soc * device.e_air_mwh,
         turbine=turbine,
         trains=trains,
@@ -92,6 +101,11 @@ def step(device: Caes, state: CaesState, command: Command, dt_s: float, drive: f
     unload to the least load, are kept. At an edge of the air window the machines trip inside the
     step, so the edge is met exactly.
     """
+    joins_s = _joins_in_s(device, state)
+    if 0.0 < joins_s < dt_s:
+        # a train that joins changes what the others are asked for: the step is split there
+        state = step(device, state, command, joins_s, drive)
+        return step(device, state, command, dt_s - joins_s, drive)
     params = device.params
     level, train_levels = _levels(device, state, command)
     turbine, dis = _advance(state.turbine, params.turbine, level, _turbine_hold_s(device, state), dt_s)
@@ -189,12 +203,29 @@ def _levels(device: Caes, state: CaesState, command: Command) -> tuple[float, tu
     if on == 0:
         return 0.0, none
     level = min(max(-net / on, machine.p_min_mw), machine.p_rated_mw, max(most / on, machine.p_min_mw))
-    joining = any(u.phase not in (LOADED, UNLOADING) for u in state.trains[:on])
+    joining = any(_ready_in_s(machine, unit) > 0.0 for unit in state.trains[:on])
     levels = tuple(
         0.0 if i >= on else max(unit.p_mw, machine.p_min_mw) if joining and unit.phase == LOADED else level
         for i, unit in enumerate(state.trains)
     )
     return 0.0, levels
+
+
+def _ready_in_s(spec: Machine, unit: Unit) -> float:
+    """Return the start time that a machine still needs; below the clock's grain it is none."""
+    if unit.phase in (LOADED, UNLOADING):
+        return 0.0
+    left_s = spec.start_time_s - (unit.phase_s if unit.phase == STARTING else 0.0)
+    return left_s if left_s > 1e-6 else 0.0
+
+
+def _joins_in_s(device: Caes, state: CaesState) -> float:
+    """Return the time until a starting train joins loaded ones; 0 where none does."""
+    phases = [unit.phase for unit in state.trains]
+    if STARTING not in phases or LOADED not in phases:
+        return 0.0
+    spec = device.params.compressor
+    return min(_ready_in_s(spec, unit) for unit in state.trains if unit.phase == STARTING)
 
 
 def _zero_in_s(unit: Unit, spec: Machine) -> float:
