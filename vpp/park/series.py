@@ -11,6 +11,7 @@ from vpp.park.series_entry import Gaps, Label, SeriesEntry, Unit
 from vpp.park.series_file import read_cells, read_values
 from vpp.park.series_quality import fill_gaps, frozen_stretches, judge_power
 from vpp.park.stamps import Say, open_zone, parse_stamps, place, speaker, step_of
+from vpp.park.tables import quoted
 
 
 def read_series(
@@ -109,7 +110,7 @@ def span(profile: CsvProfile) -> str:
 
 def _judge_entry(entry: SeriesEntry, zone_known: bool, say: Say) -> None:
     if entry.zone is not None and not zone_known:
-        say(None, f'zone "{entry.zone[:40]}"', "an IANA zone such as Asia/Shanghai")
+        say(None, f"zone {quoted(entry.zone)}", "an IANA zone such as Asia/Shanghai")
     if entry.gaps == "hold" and entry.max_gap_min is None:
         say(None, 'gaps = "hold" without max_gap_min', "the longest gap that may be filled")
     if entry.scale_to_mw is not None and entry.rated_mw is None:

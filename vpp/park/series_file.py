@@ -13,6 +13,7 @@ import numpy as np
 from vpp.errors import Fault
 from vpp.park.series_entry import SeriesEntry
 from vpp.park.stamps import SHOWN, Say, speaker
+from vpp.park.tables import label, quoted
 from vpp.types import Array
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -32,7 +33,8 @@ def read_cells(path: Path, entry: SeriesEntry, faults: list[Fault]) -> list[tupl
         header = [cell.strip() for cell in next(reader, [])]
         missing = [name for name in (entry.time_column, entry.column) if header.count(name) != 1]
         for name in missing:
-            found = "two columns of that name" if name in header else f"columns {', '.join(header)[:200]}"
+            columns = ", ".join(label(cell) for cell in header)[:200]
+            found = "two columns of that name" if name in header else f"columns {columns}"
             speaker(entry.file, name, faults)(1, found, f"one column {name}, cells parted by commas")
         if missing:
             return None
@@ -89,7 +91,7 @@ def read_values(rows: Sequence[tuple[int, str, str]], entry: SeriesEntry, say: S
         if math.isinf(values[i]) or (math.isnan(values[i]) and entry.gaps == "refuse"):
             wrong += 1
             if wrong <= SHOWN:
-                say(line, f'"{text[:40]}"' if text else "empty", 'a finite number, or gaps = "hold"')
+                say(line, quoted(text) if text else "empty", 'a finite number, or gaps = "hold"')
     if wrong > SHOWN:
         say(None, f"{wrong - SHOWN} more rows without a finite number", 'numbers, or gaps = "hold"')
     return None if wrong else values * _MW[entry.unit]

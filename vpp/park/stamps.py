@@ -7,10 +7,15 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from vpp.errors import Fault
+from vpp.park.tables import label, quoted
 
 Say = Callable[[int | None, str, str], None]
 """Takes a fault: line, what is wrong, what is expected."""
 
+FIRST_YEAR, LAST_YEAR = 1980, 2200
+"""Years outside are a clock that was never set; assumption."""
+MAX_STEPS = 6_000_000
+"""Longest grid of a series; assumption: ten years at one minute."""
 SHOWN = 5
 """Faults of one kind that are told row by row; the rest is counted."""
 
@@ -36,7 +41,7 @@ def parse_stamps(rows: Iterable[tuple[int, str]], zone: ZoneInfo | None, say: Sa
         try:
             stamp = datetime.fromisoformat(text)
         except ValueError:
-            wrong.append((line, f'"{text[:40]}"', "a time like 2026-03-17T00:15:00+08:00"))
+            wrong.append((line, quoted(text), "a time like 2026-03-17T00:15:00+08:00"))
             continue
         problem = _zone_problem(stamp, zone)
         if problem is not None:
@@ -49,6 +54,8 @@ def parse_stamps(rows: Iterable[tuple[int, str]], zone: ZoneInfo | None, say: Sa
 
 
 def _zone_problem(stamp: datetime, zone: ZoneInfo | None) -> tuple[str, str] | None:
+    if not FIRST_YEAR <= stamp.year <= LAST_YEAR:
+        return f"the year {stamp.year}", f"{FIRST_YEAR} to {LAST_YEAR}"
     if stamp.tzinfo is None:
         if zone is None:
             return f"{stamp} has no offset and no zone is declared", "a zone, such as Asia/Shanghai"
@@ -66,7 +73,7 @@ def step_of(stamps: Sequence[tuple[int, int]], step_min: float | None, say: Say)
     if step_min is None:
         distances = Counter(b - a for (_, a), (_, b) in pairwise(stamps) if b > a)
         if not distances:
-            say(None, f"{len(stamps)} stamps in rising order", "two or more")
+            say(None, "no two stamps in rising order", "two or more")
             return None
         step_min = distances.most_common(1)[0][0] / 60
     step_s = round(step_min * 60)
@@ -84,6 +91,9 @@ def place(stamps: Sequence[tuple[int, int]], step_s: int, say: Say) -> list[int]
     line, first = stamps[0]
     if first % step_s:
         say(line, f"{_utc(first)} is not on a full step of {step_s / 60:g} min", "stamps on full steps")
+        return None
+    if stamps[-1][1] - first > MAX_STEPS * step_s:
+        say(stamps[-1][0], f"more than {MAX_STEPS} steps after the first stamp", "a shorter series")
         return None
     wrong: list[tuple[int, str, str]] = []
     index = [0]
@@ -121,6 +131,8 @@ def speaker(file: str, field: str | None, faults: list[Fault]) -> Say:
     """Return a function that adds a fault of `file` and `field` to `faults`."""
 
     def say(line: int | None, wrong: str, expected: str) -> None:
-        faults.append(Fault(file=file, row=line, field=field, wrong=wrong, expected=expected))
+        faults.append(
+            Fault(file=label(file), row=line, field=field and label(field), wrong=wrong, expected=expected)
+        )
 
     return say

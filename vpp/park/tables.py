@@ -117,7 +117,8 @@ def build(
         value: T = _adapter(model).validate_python([record])[0]
     except ValidationError as error:
         for e in error.errors(include_url=False):
-            field = ".".join(str(part) for part in e["loc"][1:] if part != "endpoint") or None
+            path = ".".join(str(part) for part in e["loc"][1:] if part != "endpoint")
+            field = label(path) if path else None
             faults.append(
                 Fault(file=file, row=line, field=field, wrong=_wrong(e), expected=_expected(e, model))
             )
@@ -135,6 +136,11 @@ def quoted(value: object) -> str:
     """Return a value for a message: short, on one line."""
     text = "".join(c if c.isprintable() else "?" for c in str(value))
     return f'"{text[:40]}…"' if len(text) > 40 else f'"{text}"'
+
+
+def label(text: str) -> str:
+    """Return a name from the input for a message: as it is where that is short and printable."""
+    return text if text.isprintable() and len(text) <= 80 else quoted(text)
 
 
 def twice(rows: Iterable[tuple[Row[Any], str, str]]) -> Iterable[Fault]:
@@ -177,10 +183,14 @@ def _header_fits(
     before = len(faults)
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
-            faults.append(Fault(file=file, row=line, field=name, wrong="column twice", expected="it once"))
+            faults.append(
+                Fault(file=file, row=line, field=label(name), wrong="column twice", expected="it once")
+            )
         if name not in columns:
             expected = "one of " + ", ".join(columns)
-            faults.append(Fault(file=file, row=line, field=name, wrong="unknown column", expected=expected))
+            faults.append(
+                Fault(file=file, row=line, field=label(name), wrong="unknown column", expected=expected)
+            )
     for name, field in columns.items():
         if name not in header and field.default is MISSING:
             faults.append(Fault(file=file, row=line, field=name, wrong="column missing", expected="it"))
@@ -241,7 +251,7 @@ def _expected(error: Any, model: Any) -> str:
             return str(ctx["expected"])
         case "missing":
             return "a value"
-    return str(error["msg"]).removeprefix("Input should be ")
+    return str(error["msg"]).removeprefix("Input should be ").splitlines()[0]
 
 
 def _bounds(model: Any, error: Any) -> str:
