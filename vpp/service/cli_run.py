@@ -24,6 +24,7 @@ from vpp.service.times import parse_span
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("run")(run)
+    app.command("demo", hidden=True)(demo)
     hil = typer.Typer(help="Simulated plant.", no_args_is_help=True, rich_markup_mode=None)
     hil.callback()(_hil)
     hil.command("serve")(serve)
@@ -104,3 +105,16 @@ def serve(
             own_process=tuple(own_process or ()),
         )
     )
+
+
+def demo(
+    *,
+    scenario: Annotated[
+        Path | None,
+        typer.Option("--scenario", metavar="FILE", help="Another scripted day than the shipped one."),
+    ] = None,
+) -> None:
+    """Plan a day of small10 and run six plant hours of it."""
+    from vpp.service.demo import demo as show
+
+    raise typer.Exit(show(scenario))

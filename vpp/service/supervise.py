@@ -1,6 +1,7 @@
 """One run of a park: its processes started, watched, started again, and ended together."""
 
 import asyncio
+import shutil
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -180,7 +181,23 @@ async def _take_over(live: Live) -> None:
             raise DeviceFailure(f"control of an earlier run still answers on {state.socket}: end it first")
     state.socket.unlink(missing_ok=True)
     if live.request.settings.simulated:
-        state.current_plan.unlink(missing_ok=True)
+        _set_aside(state)
+
+
+def _set_aside(state: StateDir) -> None:
+    """Move what the last simulated plant left to `earlier`, in place of what lies there.
+
+    A simulated plant starts anew, so its plan, memory and journal belong to another course of time;
+    a real plant goes on, and so do they.
+    """
+    earlier = state.root / "earlier"
+    shutil.rmtree(earlier, ignore_errors=True)
+    earlier.mkdir(mode=0o700)
+    memory = state.root / "control.memory"
+    for path in (state.journal, state.logs, state.device_log, state.current_plan, memory):
+        if path.exists():
+            path.rename(earlier / path.name)
+    state.prepare()
 
 
 def addresses(request: RunRequest) -> list[tuple[str, str, int]]:

@@ -40,7 +40,7 @@ def _value(reading: Reading | None, name: str) -> float:
 
 
 def _number(value: float, digits: int = 1) -> str:
-    return "--" if math.isnan(value) else f"{value:.{digits}f}"
+    return "--" if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _state_text(reading: Reading | None, open_blocks: int) -> str:
@@ -60,7 +60,7 @@ def _quality_text(reading: Reading | None) -> str:
 
 
 def device_rows(park: Park, snapshot: Snapshot) -> list[DeviceRow]:
-    """Return the rows of all resources and loads in the park's order; loads as negative injection."""
+    """Return the rows of all resources and loads in the park's order, injection positive."""
     rows = []
     for id_, resource in park.resources.items():
         reading, setpoint = snapshot.readings.get(id_), snapshot.setpoints.get(id_)
@@ -81,7 +81,7 @@ def device_rows(park: Park, snapshot: Snapshot) -> list[DeviceRow]:
                 id=id_,
                 kind="load",
                 setpoint_mw=math.nan,
-                metered_mw=-_value(reading, "p_mw"),
+                metered_mw=_value(reading, "p_mw"),
                 state=_state_text(reading, snapshot.open_blocks.get(id_, 0)),
                 quality=_quality_text(reading),
             )

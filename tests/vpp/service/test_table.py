@@ -15,7 +15,7 @@ Make = Callable[..., Snapshot]
 def test_every_device_and_load_has_a_row_in_the_parks_order(small10: Park, make_snapshot: Make) -> None:
     rows = table.device_rows(small10, make_snapshot(small10))
     assert [row.id for row in rows] == [*small10.resources, *small10.loads]
-    assert all(row.metered_mw == -12.5 for row in rows if row.kind == "load")
+    assert all(row.metered_mw == 12.5 for row in rows)
 
 
 def test_plain_lines_fit_80_columns(small10: Park, make_snapshot: Make) -> None:

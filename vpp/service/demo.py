@@ -1,0 +1,100 @@
+"""`./run demo`: a day planned, six plant hours of it run, a report; about seven and a half minutes.
+
+Ends with exit 0 after the report, with 130 when it is ended before (Ctrl-C), and with the codes of
+the design where something stands in the way.
+"""
+
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from vpp.errors import DeviceFailure
+from vpp.park import Park, endpoints, load_park
+from vpp.service import ready
+from vpp.service.cli_plan import plan_lines, plan_one
+from vpp.service.exits import ExitCode
+from vpp.service.launch import Wishes, launch, request_for
+from vpp.service.runs import ROOT
+from vpp.service.supervise import RunRequest, addresses
+from vpp.service.terminal import say
+from vpp.state_dir import StateDir
+
+PARK = "small10"
+DAY = date(2026, 3, 17)
+"""A windy spring day of the seeded weather with surplus at noon (assumption: any day does)."""
+STATE = ROOT / "demo"
+SEED = 1
+HOST = "127.0.0.1"
+
+
+def demo(scenario: Path | None = None) -> int:
+    """Plan, run the scenario, report; returns the exit code.
+
+    Raises as `vpp plan` and `vpp run` do.
+    """
+    park = load_park(PARK)
+    say(f"1/3  planning {DAY} for {park.name}")
+    made, files = plan_one(park, DAY, STATE / "plan")
+    say("\n".join(plan_lines(made, files)))
+    request = request_for(_wishes(park, scenario or Path(park.folder) / "scenarios" / "demo.toml"))
+    say(f"\n2/3  running it on a simulated plant, {_length_text(request)}; Ctrl-C ends it")
+    live = launch(request, quiet=False)
+    say("\n3/3  what came of it")
+    say(_report(park, live.request.state))
+    if live.interrupted:
+        say("ended before its time by Ctrl-C")
+    return int(ExitCode.INTERRUPTED if live.interrupted else ExitCode.OK)
+
+
+def _report(park: Park, state: StateDir) -> str:
+    """Write the run's report into its state folder and return its text, with where it lies."""
+    from vpp.reports import write_run_report
+
+    paths = write_run_report(park, state.journal, state.root / "report")
+    return "\n".join([paths.text.read_text(encoding="utf-8").rstrip(), "", *(str(path) for path in paths)])
+
+
+def _wishes(park: Park, scenario: Path) -> Wishes:
+    """Return the wishes of the demo; where the park's ports or the page's are taken, others."""
+    start = f"{DAY.isoformat()}T15:00"
+    wishes = Wishes(park=PARK, hil=True, scenario=scenario, start=start, state=STATE, seed=SEED)
+    try:
+        ready.require_free(addresses(request_for(wishes)))
+    except DeviceFailure:
+        count = len(endpoints(park))
+        base = ready.free_base(HOST, count + 1, 21000)
+        return Wishes(
+            park=PARK,
+            hil=True,
+            scenario=scenario,
+            start=start,
+            state=STATE,
+            seed=SEED,
+            port_base=base,
+            web_port=base + count,
+        )
+    return wishes
+
+
+def _length_text(request: RunRequest) -> str:
+    schedule = request.settings.schedule
+    if request.ends_at is None:
+        return "without end"
+    true_s = schedule.true_at(request.ends_at) - schedule.origin_true_s
+    plant_h = (request.ends_at - schedule.segments[0][0]).total_seconds() / 3600
+    rates = sorted({rate for _, rate in schedule.segments}, reverse=True)
+    return (
+        f"{plant_h:g} plant hours in {true_s / 60:.1f} minutes (rates {', '.join(f'{r:g}' for r in rates)})"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry of `python -m vpp.service.demo`, through the command line's outermost edge."""
+    from vpp.service.cli import run
+
+    sys.exit(run(["demo", *(sys.argv[1:] if arguments is None else arguments)]))
+
+
+if __name__ == "__main__":
+    main()
