@@ -15,13 +15,12 @@ from typing import Any
 
 from hil.registers import registers_of
 from hil.server import Listener
-from vpp.clock import RealClock
 from vpp.errors import YuanwangError
 from vpp.park import endpoints, load_park, with_port_base
 from vpp.state_dir import StateDir
 
-LINE_DEADLINE_S = 2.0
-"""True seconds that a front waits for the rig's answer."""
+LINE_DEADLINE_S = 70.0
+"""True seconds that a front waits for the rig's answer; longer than any scenario delays one."""
 LINE_LIMIT = 1 << 16
 """Bytes of one line."""
 READY = b"listening\n"
@@ -40,15 +39,23 @@ class RemoteTerminal:
         self._writer = writer
         self._name = name
         self._one = asyncio.Lock()
+        self.gone = asyncio.Event()
+        """Set when the line broke: a late answer must never pass for the next question's."""
 
     async def _ask(self, question: Mapping[str, object]) -> Any:
         line = json.dumps({"endpoint": self._name, **question}, allow_nan=False) + "\n"
-        async with self._one, asyncio.timeout(LINE_DEADLINE_S):
-            self._writer.write(line.encode())
-            answer = await self._reader.readline()
-        if not answer:
-            raise ConnectionAbortedError("the simulated plant is gone")
-        return json.loads(answer)
+        async with self._one:
+            try:
+                async with asyncio.timeout(LINE_DEADLINE_S):
+                    self._writer.write(line.encode())
+                    answer = await self._reader.readline()
+            except (OSError, TimeoutError):
+                answer = b""
+            if not answer:
+                self.gone.set()
+                self._writer.transport.abort()
+                raise ConnectionAbortedError("the simulated plant is gone")
+            return json.loads(answer)
 
     async def values(self) -> Mapping[str, float] | None:
         """Return every point now; None while mute; ConnectionAbortedError while it drops connections."""
@@ -73,17 +80,20 @@ async def _serve(state: StateDir, endpoint: str) -> None:
     if settings.port_base is not None:
         park = with_port_base(park, settings.port_base)
     reader, writer = await asyncio.open_unix_connection(socket_path(state), limit=LINE_LIMIT)
+    terminal = RemoteTerminal(reader, writer, endpoint)
     listener = Listener(
         endpoint,
         endpoints(park)[endpoint],
         registers_of(park, endpoint),
-        RemoteTerminal(reader, writer, endpoint),
-        RealClock(settings.schedule),
+        terminal,
     )
     await listener.start()
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
-    await _parent_gone()
+    ends = [asyncio.create_task(_parent_gone()), asyncio.create_task(terminal.gone.wait())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for task in ends:
+        task.cancel()
     await listener.close()
 
 

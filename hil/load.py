@@ -14,7 +14,11 @@ class LoadState:
     demand_mw: float
     """What it would draw with every breaker closed and none just closed, >= 0."""
     open_blocks: int
-    """Bit mask of open breakers."""
+    """Bit mask of breakers that stand open."""
+    ordered_blocks: int
+    """Bit mask of the outputs; breakers follow after the load's `shed_time_ms`."""
+    moves_at: datetime | None
+    """Plant time at which the breakers follow the outputs; None where they do."""
     test_blocks: int
     """Bit mask of drill outputs; they move nothing."""
     closed_at: Mapping[int, datetime]
@@ -23,7 +27,9 @@ class LoadState:
 
 def at_rest(demand_mw: float = 0.0) -> LoadState:
     """Return a load with every breaker closed."""
-    return LoadState(demand_mw=demand_mw, open_blocks=0, test_blocks=0, closed_at={})
+    return LoadState(
+        demand_mw=demand_mw, open_blocks=0, ordered_blocks=0, moves_at=None, test_blocks=0, closed_at={}
+    )
 
 
 def drawn_mw(load: Load, state: LoadState, at: datetime) -> float:
@@ -46,27 +52,44 @@ def drawn_mw(load: Load, state: LoadState, at: datetime) -> float:
 
 
 def switch(load: Load, state: LoadState, values: Mapping[str, float], at: datetime) -> LoadState:
-    """Return the load after a write to its outputs `block_k` and `test_k` (1 = open).
+    """Return the load after a write to its outputs `block_k` and `test_k` (1 = open) at plant time `at`.
 
-    Outputs beyond the load's blocks have no breaker behind them and stay 0.
+    Breakers move `shed_time_ms` later, by `follow`. Outputs beyond the load's blocks have no breaker
+    behind them and stay 0.
     """
-    masks = {"block": state.open_blocks, "test": state.test_blocks}
+    state = follow(state, at)
+    masks = {"block": state.ordered_blocks, "test": state.test_blocks}
     for k in range(load.blocks):
         for output, mask in masks.items():
             value = values.get(f"{output}_{k + 1}")
             if value is not None:
                 masks[output] = mask | 1 << k if value else mask & ~(1 << k)
-    reclosed = {k: at for k in range(load.blocks) if (state.open_blocks & ~masks["block"]) >> k & 1}
+    moved = masks["block"] != state.ordered_blocks
     return replace(
         state,
-        open_blocks=masks["block"],
+        ordered_blocks=masks["block"],
         test_blocks=masks["test"],
+        moves_at=at + timedelta(milliseconds=load.shed_time_ms) if moved else state.moves_at,
+    )
+
+
+def follow(state: LoadState, at: datetime) -> LoadState:
+    """Return the load with its breakers where they stand at plant time `at`."""
+    due = state.moves_at
+    if due is None or at < due:
+        return state
+    closing = state.open_blocks & ~state.ordered_blocks
+    reclosed = {k: due for k in range(closing.bit_length()) if closing >> k & 1}
+    return replace(
+        state,
+        open_blocks=state.ordered_blocks,
+        moves_at=None,
         closed_at={**state.closed_at, **reclosed},
     )
 
 
 def outputs(state: LoadState) -> dict[str, float]:
     """Return the state of every output point of a shed terminal."""
-    return {f"block_{k + 1}": float(state.open_blocks >> k & 1) for k in range(16)} | {
+    return {f"block_{k + 1}": float(state.ordered_blocks >> k & 1) for k in range(16)} | {
         f"test_{k + 1}": float(state.test_blocks >> k & 1) for k in range(16)
     }

@@ -24,8 +24,9 @@ class LoopbackField:
         self._commands: dict[str, tuple[Mapping[str, float], dict[str, float]]] = {}
 
     async def read(self) -> Mapping[str, Reading]:
-        """Read every endpoint; a silent one keeps its last values, stale."""
+        """Bring the plant up to now and read every endpoint; a silent one keeps its last values, stale."""
         now = self._clock.plant_now()
+        self._rig.advance(now)
         for name in self._rig.endpoints:
             values = self._values(name)
             if values is not None:
@@ -58,12 +59,12 @@ class LoopbackField:
         """Write each setpoint to its device."""
         return {s.device: self._command(s.device, command_points(s)) for s in setpoints}
 
-    async def trip(self, blocks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
+    async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
         """Set each load's breaker outputs to its bit mask (1 = open); drill: the test outputs."""
         output = "test" if drill else "block"
         return {
             load: self._command(load, {f"{output}_{k + 1}": float(mask >> k & 1) for k in range(16)})
-            for load, mask in blocks.items()
+            for load, mask in masks.items()
         }
 
     def _command(self, name: str, wanted: Mapping[str, float]) -> Ack:

@@ -44,7 +44,7 @@ async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     rig = Rig(park, settings.schedule.segments[0][0], settings.seed, scenario, note=log.note)
     terminals = {name: RigTerminal(rig, clock, log.note, name) for name in rig.endpoints}
     listeners = [
-        Listener(name, endpoint, rig.registers[name], terminals[name], clock)
+        Listener(name, endpoint, rig.registers[name], terminals[name])
         for name, endpoint in rig.endpoints.items()
         if name not in own_process
     ]

@@ -17,7 +17,7 @@ from hil.device_log import Note, silent_log
 from hil.grid import AGREEMENT_PU, Grid
 from hil.meter import MeterState
 from hil.registers import registers_of
-from hil.scenario import QUIET, Scenario, Silence, Trip
+from hil.scenario import QUIET, Scenario, Silence, Slow, Trip
 from hil.unit import build
 from hil.weather import Weather
 from vpp.clock import UTC
@@ -93,12 +93,14 @@ class Rig:
     def advance(self, to: datetime) -> None:
         """Move the plant to the last whole step not after `to`; an earlier `to` does nothing.
 
+        Breakers that are due move between steps too.
         Power flows are solved in batches that end with the plant hour at the latest.
         """
         while (steps := int((to - self.now).total_seconds()) // self._step_s) > 0:
             to_hour_s = 3600 - (self.now.minute * 60 + self.now.second)
             batch = min(steps, max(1, to_hour_s // self._step_s))
             self._measure(self._run(batch), self._step_s)
+        self._follow(to)
 
     def _run(self, steps: int) -> Array:
         """Run devices and loads for so many steps; returns injections, shape (steps, elements)."""
@@ -114,8 +116,10 @@ class Rig:
         for k in range(steps):
             self._start_trips()
             p_mw[k, : len(self._units)] = self._move(dt_s, {n: float(a[k]) for n, a in weather.items()})
+            middle = self.now + timedelta(seconds=dt_s / 2)
             for name, series in demand.items():
-                self._loads[name] = replace(self._loads[name], demand_mw=float(series[k]))
+                followed = shed_terminal.follow(self._loads[name], middle)
+                self._loads[name] = replace(followed, demand_mw=float(series[k]))
             drawn = self._drawn_mw()
             p_mw[k, len(self._units) :] = [-p for p in drawn]
             for name, p in zip(self._loads, drawn, strict=True):
@@ -172,15 +176,23 @@ class Rig:
         if deviation > AGREEMENT_PU:
             raise RuntimeError(f"plant power flow differs from runpp by {deviation:.2g} pu at {self.now}")
 
+    def latency_s(self, endpoint: str, at: datetime) -> float:
+        """Return the true seconds by which an endpoint's answers are late at plant time `at`."""
+        return sum(e.latency_s for e in self._during(endpoint, at) if isinstance(e, Slow))
+
     def silence(self, endpoint: str, at: datetime) -> str | None:
         """Return how an endpoint is silent at plant time `at` (mute, close), or None: it answers."""
+        return next((e.how for e in self._during(endpoint, at) if isinstance(e, Silence)), None)
+
+    def _during(self, endpoint: str, at: datetime) -> list[Silence | Slow]:
         minute = (at - self._start).total_seconds() / 60
-        for event in self._scenario.events:
-            if not isinstance(event, Silence) or event.endpoint != endpoint:
-                continue
-            if event.at_min <= minute < event.at_min + event.for_min:
-                return event.how
-        return None
+        return [
+            e
+            for e in self._scenario.events
+            if isinstance(e, Silence | Slow)
+            and e.endpoint == endpoint
+            and e.at_min <= minute < e.at_min + e.for_min
+        ]
 
     def image(self, endpoint: str) -> dict[str, float]:
         """Return every point of an endpoint by name, as its meters show it; KeyError when unknown."""
@@ -223,7 +235,7 @@ class Rig:
     def command(self, endpoint: str, values: Mapping[str, float], at: datetime) -> None:
         """Take points written to an endpoint at plant time `at`; KeyError when unknown.
 
-        Breakers move at once; a device acts at its next step.
+        Breakers move after their load's `shed_time_ms`; a device acts at its next step.
         """
         if endpoint in self._units:
             self._units[endpoint].command(values, at)
@@ -233,6 +245,15 @@ class Rig:
         if load is None:
             return  # actuators: logged, nothing moves them yet
         self._loads[endpoint] = shed_terminal.switch(load, self._loads[endpoint], values, at)
+        self._follow(at)
+
+    def _follow(self, at: datetime) -> None:
+        """Move the breakers that are due, between two steps; meters see it at once."""
+        due = [n for n, s in self._loads.items() if s.moves_at is not None and s.moves_at <= at]
+        if not due:
+            return
+        for name in due:
+            self._loads[name] = shed_terminal.follow(self._loads[name], at)
         row = self._row.copy()
         row[len(self._units) :] = [-p for p in self._drawn_mw()]
         self._measure(row[np.newaxis], 0.0)

@@ -52,6 +52,18 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """An endpoint answers late."""
+
+    kind: Literal["slow"] = "slow"
+    at_min: Minute
+    for_min: Minutes
+    endpoint: str
+    latency_s: Annotated[float, Gt(0), Le(60)]
+    """True seconds before each answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
     """A device falls out: 0 MW, status fault, until it is ready again."""
 
@@ -91,10 +103,11 @@ class Restore:
     loads: tuple[str, ...] = ()
 
 
-Event = Availability | Silence | Trip | Order | Shed | Restore
+Event = Availability | Silence | Slow | Trip | Order | Shed | Restore
 EVENTS: dict[str, type[Event]] = {
     "availability": Availability,
     "silent": Silence,
+    "slow": Slow,
     "trip": Trip,
     "order": Order,
     "shed": Shed,
@@ -219,7 +232,7 @@ def _name_faults(file: str, number: int, event: Event, park: Park) -> list[Fault
             field, allowed = "resource", weather
         case Trip(resource=name):
             field, allowed = "resource", list(park.resources)
-        case Silence(endpoint=name):
+        case Silence(endpoint=name) | Slow(endpoint=name):
             field, allowed = "endpoint", list(endpoints(park))
         case Restore(loads=names):
             bad = [n for n in names if n not in park.loads]

@@ -13,7 +13,6 @@ from typing import Protocol
 
 from hil.pdu import Refusal, Request, parse, refuse, reply
 from hil.registers import Registers
-from vpp.clock import Clock
 from vpp.errors import DeviceFailure
 from vpp.types import Endpoint
 
@@ -60,17 +59,12 @@ class Listener:
         endpoint: Endpoint,
         registers: Registers,
         terminal: Terminal,
-        clock: Clock,
-        *,
-        latency_s: float = 0.0,
     ) -> None:
         self.name = name
         self.served = Served()
         self._endpoint = endpoint
         self._registers = registers
         self._terminal = terminal
-        self._clock = clock
-        self._latency_s = latency_s
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._connections = 0
@@ -137,8 +131,6 @@ class Listener:
     async def _answer(self, frame: tuple[int, int, bytes], writer: asyncio.StreamWriter) -> None:
         transaction, unit, pdu = frame
         self.served.requests += 1
-        if self._latency_s > 0:
-            await self._clock.sleep_true(self._latency_s)
         answer = await self._respond(unit, pdu)
         if answer is None:
             return

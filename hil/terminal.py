@@ -24,7 +24,12 @@ class RigTerminal:
 
     async def values(self) -> Mapping[str, float] | None:
         """Return every point now; None while mute; ConnectionAbortedError while it drops connections."""
-        how = self._rig.silence(self._name, self._clock.plant_now())
+        late_s = self._rig.latency_s(self._name, self._clock.plant_now())
+        if late_s > 0:
+            await self._clock.sleep_true(late_s)
+        now = self._clock.plant_now()
+        self._rig.advance(now)
+        how = self._rig.silence(self._name, now)
         if how == "close":
             raise ConnectionAbortedError(f"{self._name} drops connections by scenario")
         return None if how == "mute" else self._rig.image(self._name)

@@ -12,7 +12,6 @@ import pytest
 
 from hil.registers import registers_of
 from hil.server import Listener
-from vpp.clock import RealClock, Schedule, monotonic_s, wall_now
 from vpp.park import Park, endpoints
 
 FRAMES = Path(__file__).parents[1] / "cases" / "frames"
@@ -40,8 +39,7 @@ class Told:
 async def wire(park: Park, name: str, values: Mapping[str, float]) -> Any:
     registers = registers_of(park, name)
     terminal = Told(dict.fromkeys((p.point for p in registers.points), 0.0) | dict(registers.scales) | values)
-    clock = RealClock(Schedule(origin_true_s=monotonic_s(), segments=((wall_now(), 1.0),)))
-    listener = Listener(name, replace(endpoints(park)[name], port=0), registers, terminal, clock)
+    listener = Listener(name, replace(endpoints(park)[name], port=0), registers, terminal)
     port = await listener.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 

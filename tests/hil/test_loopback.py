@@ -72,11 +72,15 @@ async def test_a_setpoint_arrives_and_is_read_back(park: Park, device: str) -> N
 
 
 async def test_a_trip_opens_blocks_and_a_drill_does_not(park: Park) -> None:
-    rig, _, memory = field(park)
+    rig, clock, memory = field(park)
     await memory.trip({"LD_ZN": 0b11}, drill=True)
+    clock.advance(0.5)
+    await memory.read()
     assert rig.image("LD_ZN")["breakers"] == 0
     acks = await memory.trip({"LD_ZN": 0b11, "LD_SME": 1}, drill=False)
     assert {a.outcome for a in acks.values()} == {Outcome.ACKNOWLEDGED}
+    clock.advance(0.5)
+    await memory.read()
     assert (rig.image("LD_ZN")["breakers"], rig.image("LD_SME")["breakers"]) == (3, 1)
 
 

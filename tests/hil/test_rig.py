@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from hil.rig import Rig
-from hil.scenario import Availability, Scenario, Silence, Trip
+from hil.scenario import Availability, Scenario, Silence, Slow, Trip
 from vpp.clock import UTC
 from vpp.park import Park
 
@@ -160,11 +160,14 @@ def test_an_older_epoch_is_fenced_off_and_logged(park: Park) -> None:
     assert [record["epoch"] for _, record in log.of("fenced")] == [4]
 
 
-def test_open_blocks_cut_their_part_at_once_and_the_tie_sees_it(park: Park) -> None:
+def test_open_blocks_cut_their_part_after_the_breaker_s_time_and_the_tie_sees_it(park: Park) -> None:
     rig = Rig(park, START, 7)
     before, tie = rig.image("LD_ZN")["p_mw"], rig.image("TIE")["p_mw"]
-    rig.command("LD_ZN", {"block_1": 1.0, "block_2": 1.0}, START)
     load = park.loads["LD_ZN"]
+    rig.command("LD_ZN", {"block_1": 1.0, "block_2": 1.0}, START)
+    rig.advance(START + timedelta(milliseconds=load.shed_time_ms - 1))
+    assert (rig.image("LD_ZN")["p_mw"], rig.image("LD_ZN")["block_2"]) == (before, 1.0)
+    rig.advance(START + timedelta(milliseconds=load.shed_time_ms))
     share = load.interruptible_share * 2 / load.blocks
     assert rig.image("LD_ZN")["p_mw"] == pytest.approx(before * (1 - share), rel=1e-9)
     assert rig.image("LD_ZN")["breakers"] == 0b11
@@ -175,6 +178,7 @@ def test_drill_outputs_move_nothing(park: Park) -> None:
     rig = Rig(park, START, 7)
     before = rig.image("LD_ZN")["p_mw"]
     rig.command("LD_ZN", {"test_1": 1.0}, START)
+    rig.advance(START + timedelta(seconds=0.9))
     assert rig.image("LD_ZN")["p_mw"] == before
     assert rig.image("LD_ZN")["test_1"] == 1.0
     assert rig.image("LD_ZN")["breakers"] == 0
@@ -187,6 +191,7 @@ def test_reclosed_blocks_come_back_with_a_rebound_that_ends(park: Park) -> None:
     for plant in (rig, calm):
         plant.advance(START + timedelta(minutes=5))
     rig.command("LD_ZN", {"block_1": 0.0}, rig.now)
+    rig.advance(rig.now + timedelta(seconds=0.9))
     assert rig.image("LD_ZN")["p_mw"] < calm.image("LD_ZN")["p_mw"] < 0
     after = timedelta(minutes=6 + park.loads["LD_ZN"].restart_min)
     for plant in (rig, calm):
@@ -252,3 +257,9 @@ def test_counters_of_today_start_again_at_local_midnight(park: Park) -> None:
     assert rig.image("H2S")["delivered_kg"] == pytest.approx(0, abs=2)
     rig.advance(before_midnight + timedelta(minutes=20))
     assert rig.image("H2S")["delivered_kg"] == pytest.approx(100, rel=0.02)
+
+
+def test_a_slow_endpoint_is_slow_for_its_minutes_only(park: Park) -> None:
+    rig = Rig(park, START, 7, scenario(Slow(at_min=1, for_min=1, endpoint="WF", latency_s=2)))
+    seen = [rig.latency_s("WF", START + timedelta(seconds=s)) for s in (59, 60, 119, 120)]
+    assert seen == [0, 2, 2, 0]

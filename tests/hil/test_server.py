@@ -79,7 +79,7 @@ async def caes_wire(park: Park) -> AsyncIterator[Wire]:
     held = dict.fromkeys((p.point for p in registers.points), 0.0)
     terminal = Told(held | {"p_mw": -29.872, "mode_code": 1.0, "status": 1.0})
     endpoint = replace(park.resources["CAES1"].endpoint, port=0)
-    listener = Listener("CAES1", endpoint, registers, terminal, real_clock())
+    listener = Listener("CAES1", endpoint, registers, terminal)
     port = await listener.start()
     yield Wire(listener, terminal, port)
     await listener.close()
@@ -214,7 +214,7 @@ async def test_the_first_frame_of_each_connection_is_noted(caes_wire: Wire) -> N
 
 async def test_a_port_in_use_is_told_with_device_and_port(caes_wire: Wire, park: Park) -> None:
     endpoint = replace(park.resources["WF"].endpoint, port=caes_wire.port)
-    second = Listener("WF", endpoint, registers_of(park, "WF"), Told({}), real_clock())
+    second = Listener("WF", endpoint, registers_of(park, "WF"), Told({}))
     with pytest.raises(DeviceFailure, match=rf"WF: cannot listen on 127.0.0.1:{caes_wire.port}") as failure:
         await second.start()
     assert failure.value.exit_code == 6
