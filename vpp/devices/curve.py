@@ -56,7 +56,8 @@ def concave_hull(points: Curve) -> Curve:
             hull.pop()
         while len(hull) > 1:
             (xa, ya), (xb, yb) = hull[-2:]
-            if (yb - ya) * (x - xa) > (y - ya) * (xb - xa):
+            steeper = (yb - ya) * (x - xa) - (y - ya) * (xb - xa)
+            if steeper > 1e-9 * (x - xa) * (abs(yb) + abs(y)):
                 break
             hull.pop()
         hull.append((x, y))

@@ -1,6 +1,6 @@
 """What holds for every device type under any commands."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
 from math import isfinite
 
@@ -56,7 +56,7 @@ def test_the_registry_names_itself_and_every_device_of_the_park_has_a_type():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(start=initials, run=moves)
 def test_no_command_breaks_ratings_stores_or_counters(name, start, run):
     device, of = DEVICES[name], kind(name)
@@ -82,7 +82,7 @@ def test_no_command_breaks_ratings_stores_or_counters(name, start, run):
 
 
 @pytest.mark.parametrize("name", ["BESS1", "CAES1"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(start=initials, run=moves)
 def test_a_store_never_gives_more_than_it_took(name, start, run):
     device, of, params = DEVICES[name], kind(name), DEVICES[name].params
@@ -99,11 +99,13 @@ def test_a_store_never_gives_more_than_it_took(name, start, run):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(start=initials, run=st.lists(st.tuples(commands, st.floats(0, 120)), min_size=1, max_size=8))
 def test_one_step_of_ten_seconds_is_ten_steps_of_one(name, start, run):
+    """Away from a CAES store's edges, where a trip counts from the end of its step."""
     device, of = DEVICES[name], kind(name)
-    coarse = fine = of.initial(device, start)
+    inside = replace(start, soc=0.3 + 0.4 * start.soc)
+    coarse = fine = of.initial(device, inside)
     for command, drive in run:
         for _ in range(30):
             coarse = of.step(device, coarse, command, 10.0, drive)
@@ -119,7 +121,7 @@ def test_one_step_of_ten_seconds_is_ten_steps_of_one(name, start, run):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(start=initials, command=commands)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_a_short_step_moves_little(name, start, command):
     device, of = DEVICES[name], kind(name)
     drive = 40.0
@@ -131,7 +133,7 @@ def test_a_short_step_moves_little(name, start, command):
 
 @pytest.mark.parametrize("name", ["WF", "PV", "DPV", "BESS1", "ALK1"])
 @given(start=initials, wanted=st.floats(0, 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_power_moves_to_a_command_without_turning_back(name, start, wanted):
     device, of = DEVICES[name], kind(name)
     state = of.initial(device, Initial(soc=0.5, p_mw=start.p_mw))
