@@ -28,12 +28,14 @@ async def events(park: Park, feed: Feed, clock: Clock, last_id: str | None) -> A
         for event in news:
             sequence = event.sequence
             yield _frame("alarm", _alarm(park, event), f"{feed.birth}-{sequence}")
-        version = feed.version
+        version, lost = feed.version, feed.lost
         yield _state(park, feed, f"{feed.birth}-{sequence}")
         due_s = clock.true_s() + PERIOD_S
         while not await feed.changed(version, BEAT_S):
             yield b": beat\n\n"
-        while not feed.closed and feed.sequence == sequence and (rest_s := due_s - clock.true_s()) > 0:
+        while not feed.closed and (feed.sequence, feed.lost) == (sequence, lost):
+            if (rest_s := due_s - clock.true_s()) <= 0:
+                break
             await feed.changed(feed.version, rest_s)
 
 
