@@ -5,21 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vpp.devices import (
-    Bess,
-    BessParams,
-    Caes,
-    CaesParams,
-    Device,
-    Electrolyzer,
-    ElectrolyzerParams,
-    H2Store,
-    H2StoreParams,
-    Pv,
-    PvParams,
-    Wind,
-    WindParams,
-)
+from vpp.devices import DEVICE_TYPES, Device
 from vpp.errors import Fault
 from vpp.park.settings import Settings, read_settings
 from vpp.park.tables import NAME_PATTERN, Row, build, quoted, read_rows, read_toml
@@ -38,16 +24,6 @@ from vpp.types import (
     Trafo,
     TrafoType,
 )
-
-KINDS: Mapping[str, tuple[type[Any], type[Any]]] = {
-    "wind": (Wind, WindParams),
-    "pv": (Pv, PvParams),
-    "bess": (Bess, BessParams),
-    "caes": (Caes, CaesParams),
-    "electrolyzer": (Electrolyzer, ElectrolyzerParams),
-    "h2_store": (H2Store, H2StoreParams),
-}
-"""Kind in `devices.csv` -> name plate and parameter file."""
 
 EndpointRow = Row[Resource] | Row[Load] | Row[Meter] | Row[Actuator]
 
@@ -117,19 +93,19 @@ def _devices(root: Path, rows: tuple[Row[Resource], ...], faults: list[Fault]) -
     devices: dict[str, Device] = {}
     for row in rows:
         kind, ref = row.value.kind, row.value.params_ref
-        if kind not in KINDS:
-            faults.append(row.fault("kind", quoted(kind), "one of " + ", ".join(KINDS)))
+        if kind not in DEVICE_TYPES:
+            faults.append(row.fault("kind", quoted(kind), "one of " + ", ".join(DEVICE_TYPES)))
             continue
         if not _file_exists(root, "params", ref, ".toml"):
             faults.append(row.fault("params_ref", f"no file params/{quoted(ref)}.toml", "a file in params/"))
             continue
-        device_type, params_type = KINDS[kind]
+        device_type = DEVICE_TYPES[kind]
         if (kind, ref) not in params:
             file = f"params/{ref}.toml"
             tree = read_toml(root, file, faults)
-            params[kind, ref] = None if tree is None else build(params_type, tree, file, None, faults)
+            params[kind, ref] = None if tree is None else build(device_type.params, tree, file, None, faults)
         if params[kind, ref] is not None:
-            devices[row.value.id] = device_type(resource=row.value, params=params[kind, ref])
+            devices[row.value.id] = device_type.device(resource=row.value, params=params[kind, ref])
     return devices
 
 

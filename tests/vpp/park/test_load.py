@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from forecasts.constants import LOAD_SHAPES
 from vpp.devices import Caes, Electrolyzer
 from vpp.park import endpoints, load_park, price_cny_per_mwh, shipped_parks, with_port_base
+from vpp.park.rating_rules import LOAD_PROFILES
 
 PARK = load_park("small10")
 LOCAL = ZoneInfo("Asia/Shanghai")
@@ -76,3 +78,7 @@ def test_prices_do_not_depend_on_the_zone_of_the_stamps() -> None:
     local = [datetime(2026, 6, 30, 16, tzinfo=LOCAL) + timedelta(hours=h) for h in range(24)]
     utc = [stamp.astimezone(timezone.utc) for stamp in local]
     np.testing.assert_array_equal(price_cny_per_mwh(PARK, local), price_cny_per_mwh(PARK, utc))
+
+
+def test_the_loader_knows_exactly_the_demand_shapes_of_the_generator() -> None:
+    assert set(LOAD_PROFILES) == set(LOAD_SHAPES)
