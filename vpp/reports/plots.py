@@ -124,7 +124,7 @@ def _figure(height_in: float, unit: str) -> tuple[Figure, Axes]:
 
 
 def _tidy(axes: Axes) -> None:
-    axes.patch.set_visible(False)
+    axes.set_facecolor("none")
     axes.grid(axis="y", color=GRID, lw=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, length=3)
