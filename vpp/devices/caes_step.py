@@ -1,7 +1,6 @@
 """Motion of a CAES plant in time: every machine starts, loads, unloads and stops by itself."""
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from vpp.devices.caes import (
     Caes,
@@ -13,28 +12,25 @@ from vpp.devices.caes import (
     trains_for,
     units_mw,
 )
+from vpp.devices.caes_machine import (
+    LOADED,
+    LONG_S,
+    OFF,
+    REST,
+    STARTING,
+    STOPPING,
+    UNLOADING,
+    Unit,
+    advance,
+    bound_to_run,
+    ready_in_s,
+    zero_in_s,
+)
 from vpp.devices.command import Command, Initial
 
-OFF, STARTING, LOADED, UNLOADING, STOPPING = range(5)
-LONG_S = 1e6
 START_MARGIN = 0.01
 """Share of the store that must be free (or filled) before a machine starts: no start for nothing
 at an edge of the window (assumption)."""
-
-
-class Unit(NamedTuple):
-    """One machine."""
-
-    phase: int
-    p_mw: float
-    """>= 0"""
-    phase_s: float
-    """Time in this phase."""
-    ended_s: float
-    """Time since the last order to unload."""
-
-
-REST = Unit(OFF, 0.0, 0.0, LONG_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +104,10 @@ def step(device: Caes, state: CaesState, command: Command, dt_s: float, drive: f
         return step(device, state, command, dt_s - joins_s, drive)
     params = device.params
     level, train_levels = _levels(device, state, command)
-    turbine, dis = _advance(state.turbine, params.turbine, level, _turbine_hold_s(device, state), dt_s)
+    turbine, dis = advance(state.turbine, params.turbine, level, _turbine_hold_s(device, state), dt_s)
     hold_s = _train_hold_s(device, state)
     moved = [
-        _advance(unit, params.compressor, wanted, hold_s, dt_s)
+        advance(unit, params.compressor, wanted, hold_s, dt_s)
         for unit, wanted in zip(state.trains, train_levels, strict=True)
     ]
     trains = tuple(unit for unit, _ in moved)
@@ -203,20 +199,12 @@ def _levels(device: Caes, state: CaesState, command: Command) -> tuple[float, tu
     if on == 0:
         return 0.0, none
     level = min(max(-net / on, machine.p_min_mw), machine.p_rated_mw, max(most / on, machine.p_min_mw))
-    joining = any(_ready_in_s(machine, unit) > 0.0 for unit in state.trains[:on])
+    joining = any(ready_in_s(machine, unit) > 0.0 for unit in state.trains[:on])
     levels = tuple(
         0.0 if i >= on else max(unit.p_mw, machine.p_min_mw) if joining and unit.phase == LOADED else level
         for i, unit in enumerate(state.trains)
     )
     return 0.0, levels
-
-
-def _ready_in_s(spec: Machine, unit: Unit) -> float:
-    """Return the start time that a machine still needs; below the clock's grain it is none."""
-    if unit.phase in (LOADED, UNLOADING):
-        return 0.0
-    left_s = spec.start_time_s - (unit.phase_s if unit.phase == STARTING else 0.0)
-    return left_s if left_s > 1e-6 else 0.0
 
 
 def _joins_in_s(device: Caes, state: CaesState) -> float:
@@ -225,13 +213,7 @@ def _joins_in_s(device: Caes, state: CaesState) -> float:
     if STARTING not in phases or LOADED not in phases:
         return 0.0
     spec = device.params.compressor
-    return min(_ready_in_s(spec, unit) for unit in state.trains if unit.phase == STARTING)
-
-
-def _zero_in_s(unit: Unit, spec: Machine) -> float:
-    if unit.phase == LOADED:
-        return LONG_S
-    return unit.p_mw / spec.ramp_mw_per_min * 60 if unit.phase == UNLOADING else 0.0
+    return min(ready_in_s(spec, unit) for unit in state.trains if unit.phase == STARTING)
 
 
 def _turbine_hold_s(device: Caes, state: CaesState) -> float:
@@ -242,7 +224,7 @@ def _turbine_hold_s(device: Caes, state: CaesState) -> float:
     spec = params.turbine
     to_least_s = spec.p_min_mw / spec.ramp_mw_per_min * 60
     return max(
-        *(_zero_in_s(train, params.compressor) for train in state.trains),
+        *(zero_in_s(params.compressor, train) for train in state.trains),
         params.mode_change_min_idle_s - to_least_s - min(train.ended_s for train in state.trains),
     )
 
@@ -253,64 +235,9 @@ def _train_hold_s(device: Caes, state: CaesState) -> float:
     spec = params.compressor
     to_least_s = spec.p_min_mw / spec.ramp_mw_per_min * 60
     return max(
-        _zero_in_s(state.turbine, params.turbine),
+        zero_in_s(params.turbine, state.turbine),
         params.mode_change_min_idle_s - to_least_s - state.turbine.ended_s,
     )
-
-
-def _advance(unit: Unit, spec: Machine, level_mw: float, hold_s: float, dt_s: float) -> tuple[Unit, float]:
-    """Move one machine; returns it with the integral of its power, MW s.
-
-    `level_mw` 0 means it should not run; load is not taken before `hold_s` from now.
-    """
-    phase, p_mw, phase_s, ended_s = unit
-    if phase == OFF and level_mw <= 0.0:
-        return (unit if ended_s >= LONG_S else Unit(OFF, 0.0, 0.0, min(LONG_S, ended_s + dt_s))), 0.0
-    ramp = spec.ramp_mw_per_min / 60
-    left, area = dt_s, 0.0
-    while left > 1e-9:
-        if phase == LOADED and level_mw > 0.0:
-            goal, until = level_mw, left
-        elif phase == LOADED:
-            ready_s = spec.min_up_time_min * 60 - phase_s - p_mw / ramp
-            if ready_s <= 1e-9:
-                phase, phase_s, ended_s = UNLOADING, 0.0, 0.0
-                continue
-            goal = spec.p_min_mw
-            until = abs(p_mw - goal) / ramp if p_mw != goal else ready_s
-        elif phase == UNLOADING:
-            if level_mw > 0.0:
-                phase, phase_s = LOADED, spec.min_up_time_min * 60
-                continue
-            if p_mw <= 0.0:
-                phase, phase_s = STOPPING, 0.0
-                continue
-            goal, until = 0.0, p_mw / ramp
-        else:
-            goal, until = 0.0, left
-            if phase == OFF and level_mw > 0.0:
-                phase, phase_s = STARTING, 0.0
-            if phase == STARTING:
-                if level_mw <= 0.0:
-                    phase, phase_s = OFF, 0.0
-                    continue
-                down_s = spec.min_down_time_min * 60 - spec.p_min_mw / ramp - ended_s
-                until = max(spec.start_time_s - phase_s, hold_s - (dt_s - left), down_s)
-                if until <= 1e-9:
-                    phase, phase_s = LOADED, 0.0
-                    continue
-            elif phase == STOPPING:
-                until = spec.stop_time_s - phase_s
-                if until <= 1e-9:
-                    phase, phase_s = OFF, 0.0
-                    continue
-        piece = min(left, until)
-        move = min(abs(goal - p_mw), ramp * piece)
-        end = p_mw + move if goal > p_mw else p_mw - move
-        area += 0.5 * (p_mw + end) * (move / ramp) + end * (piece - move / ramp)
-        p_mw = goal if piece == until and phase != LOADED else end
-        phase_s, ended_s, left = phase_s + piece, ended_s + piece, left - piece
-    return Unit(phase, p_mw, phase_s, min(ended_s, LONG_S)), area
 
 
 def measure(device: Caes, state: CaesState) -> dict[str, float]:
@@ -338,17 +265,12 @@ def command_bounds(device: Caes, state: CaesState, drive: float) -> tuple[float,
     params, aux = device.params, device.params.standby_aux_mw
     high = discharge_max_mw(device, state.e_mwh) - aux if state.e_mwh > device.e_min_mwh else -aux
     low = -charge_max_mw(device, state.e_mwh) - aux if state.e_mwh < device.e_max_mwh else -aux
-    if _bound_to_run(state.turbine, params.turbine):
+    if bound_to_run(params.turbine, state.turbine):
         low = params.turbine.p_min_mw - aux
-    kept = sum(_bound_to_run(unit, params.compressor) for unit in state.trains)
+    kept = sum(bound_to_run(params.compressor, unit) for unit in state.trains)
     if kept:
         high = -kept * params.compressor.p_min_mw - aux
     return min(low, high), high
-
-
-def _bound_to_run(unit: Unit, spec: Machine) -> bool:
-    up_s = unit.phase_s + unit.p_mw / spec.ramp_mw_per_min * 60
-    return unit.phase == LOADED and up_s < spec.min_up_time_min * 60
 
 
 def new_day(state: CaesState) -> CaesState:

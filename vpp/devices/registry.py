@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from vpp.devices import bess, caes, caes_step, electrolyzer, h2_store, pv, wind
+from vpp.devices import bess, caes, caes_step, electrolyzer, electrolyzer_step, h2_store, pv, wind
 from vpp.devices.bess import BessState
 from vpp.devices.caes_step import CaesState
 from vpp.devices.command import Change, Command, Initial
-from vpp.devices.electrolyzer import ElectrolyzerState
+from vpp.devices.electrolyzer_step import ElectrolyzerState
 from vpp.devices.h2_store import H2StoreState
 from vpp.devices.pv import PvState
 from vpp.devices.wind import WindState
@@ -65,7 +65,7 @@ DEVICE_TYPES: Mapping[str, DeviceType] = MappingProxyType(
             electrolyzer.ElectrolyzerParams,
             electrolyzer.Electrolyzer,
             electrolyzer,
-            electrolyzer,
+            electrolyzer_step,
         ),
         "h2_store": _type("h2_store", h2_store.H2StoreParams, h2_store.H2Store, h2_store, h2_store),
     }

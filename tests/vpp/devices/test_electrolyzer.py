@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpp.devices import Command, Initial, electrolyzer
+from vpp.devices import Command, Initial, electrolyzer, electrolyzer_step
 from vpp.park import load_park
 
 ALK = load_park("small10").devices["ALK1"]
@@ -15,12 +15,12 @@ PARAMS = ALK.params
 
 def run(state, p_mw, seconds, dt_s=10.0):
     for _ in range(int(seconds / dt_s)):
-        state = electrolyzer.step(ALK, state, Command(p_mw=p_mw), dt_s, 0.0)
+        state = electrolyzer_step.step(ALK, state, Command(p_mw=p_mw), dt_s, 0.0)
     return state
 
 
 def at(p_mw):
-    return electrolyzer.initial(ALK, Initial(p_mw=p_mw))
+    return electrolyzer_step.initial(ALK, Initial(p_mw=p_mw))
 
 
 def test_a_cold_plant_draws_standby_power_for_the_cold_start_and_makes_nothing():
