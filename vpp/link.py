@@ -146,6 +146,7 @@ class _Peer:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.task = asyncio.current_task()
         self.role: str | None = None
         self.pending: set[asyncio.Task[None]] = set()
         self.newest: bytes | None = None
@@ -189,7 +190,9 @@ class LinkServer:
         if self._server is not None:
             self._server.close()
         for peer in tuple(self._peers):
-            peer.writer.close()
+            peer.writer.transport.abort()
+        if ending := {peer.task for peer in self._peers if peer.task is not None}:
+            await asyncio.wait(ending, timeout=DRAIN_S)
         self._path.unlink(missing_ok=True)
 
     def publish(self, snapshot: Snapshot) -> None:

@@ -1,5 +1,6 @@
 """Everything control knows between two cycles, in one place."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as fresh
@@ -59,6 +60,8 @@ class Core:
     closing: list[tuple[str, int]] = fresh(default_factory=list)
     """(load, block) in the order in which restoration closes them."""
     closed_at: datetime | None = None
+    shedding: asyncio.Lock = fresh(default_factory=asyncio.Lock)
+    """One shed at a time; a repeated order waits here and then finds its answer."""
     answers: dict[str, Reply | ShedReport] = fresh(default_factory=dict)
     """Last answers by order id, so that a repeated order has no second effect."""
     missed_ticks: int = 0

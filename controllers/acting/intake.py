@@ -22,16 +22,24 @@ async def take(core: Core, message: Message) -> Reply | ShedReport:
             return _plan(core, message)
         case Note():
             return _note(core, message)
-        case DispatchOrder() | ShedOrder() | RestoreOrder() | ModeOrder():
-            known = core.answers.get(message.id)
-            if known is not None:
-                return known
-            answer = await _command(core, message)
-            core.answers[message.id] = answer
-            if len(core.answers) > MAX_ANSWERS:
-                del core.answers[next(iter(core.answers))]
-            return answer
+        case ShedOrder():
+            async with core.shedding:
+                return await _once(core, message)
+        case DispatchOrder() | RestoreOrder() | ModeOrder():
+            return await _once(core, message)
     return Reply(id="", accepted=False, reason=f"control takes no {type(message).__name__}")
+
+
+async def _once(core: Core, command: orders.Command) -> Reply | ShedReport:
+    """Answer a repeated id as the first time."""
+    known = core.answers.get(command.id)
+    if known is not None:
+        return known
+    answer = await _command(core, command)
+    core.answers[command.id] = answer
+    if len(core.answers) > MAX_ANSWERS:
+        del core.answers[next(iter(core.answers))]
+    return answer
 
 
 def _plan(core: Core, offer: PlanOffer) -> Reply:
@@ -90,7 +98,7 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
     text = ""
     match command:
         case DispatchOrder():
-            core.orders = (*core.orders, command)
+            core.orders = (*(order for order in core.orders if order.id != command.id), command)
         case ModeOrder():
             core.modes[command.device] = command.mode
         case RestoreOrder():
@@ -126,6 +134,8 @@ async def _shed(core: Core, order: ShedOrder) -> Reply | ShedReport:
                 core.ledger[target.load] = ledger.opened(
                     entry, target.blocks, target.metered_cut_mw, now, core.park.site.zone
                 )
+        now_read = await core.field.read()
+        core.readings = {**core.readings, **{name: now_read[name] for name in before}}
         core.remember()
     core.journal.append("shed", report)
     return report

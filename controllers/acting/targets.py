@@ -14,8 +14,9 @@ from vpp.park.model import Park
 from vpp.types import Reading, Setpoint, Source
 
 EPS_MW = 1e-6
-FOLLOW_S: Mapping[str, float] = {"bess": 1.0, "wind": 10.0, "pv": 10.0, "electrolyzer": 30.0, "caes": 120.0}
-"""Plant seconds after which a device has mostly followed a new value; assumption, for the rows."""
+FOLLOW_S: Mapping[str, float] = {"bess": 1.0, "wind": 1.0, "pv": 1.0, "electrolyzer": 5.0, "caes": 20.0}
+"""Plant seconds after which a device has followed a new value, for the rows. Too short a time only
+lets a limit be reached later; too long a one makes the rows ask for too much and hunt. Assumption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

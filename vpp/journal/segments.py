@@ -78,7 +78,7 @@ class Journal:
 
     def __init__(self, folder: Path, clock: Clock, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder, self._clock, self._segment_bytes = folder, clock, segment_bytes
+        self.folder, self._clock, self._segment_bytes = folder, clock, segment_bytes
         self._waiting: deque[bytes] = deque()
         self._unsynced: list[int] = []
         self.trouble: str | None = None
@@ -148,7 +148,7 @@ class Journal:
         self._digest, self._size = digest, self._size + written
 
     def _next_segment(self) -> int:
-        path = self._folder / f"{self._number + 1:08d}.ywj"
+        path = self.folder / f"{self._number + 1:08d}.ywj"
         fd = self._open(path)
         os.ftruncate(fd, 0)
         head = header(self._digest)

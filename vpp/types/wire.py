@@ -5,7 +5,10 @@ That refuses unknown fields, missing fields and doubled keys with one rule.
 """
 
 import math
+import re
 from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +18,7 @@ T = TypeVar("T")
 
 MAY_BE_NON_FINITE = frozenset({"gap", "age_s", "tie_mean_mw", "last_mean_mw", "metered_ms"})
 """Fields whose docstring gives nan or inf a meaning; everywhere else they are refused."""
+_DATE = re.compile(rb"\d{4}-\d\d-\d\dT")
 
 
 def _to_plain(value: Any) -> Any:
@@ -69,12 +73,24 @@ def decode(payload: bytes, kind: type[T]) -> T:
     field = _non_finite(sent, "")
     if field is not None:
         raise ValueError(f"not a {kind.__name__}: {field} is not a finite number")
+    if _DATE.search(payload) and _naive(value):
+        raise ValueError(f"not a {kind.__name__}: a time without a zone")
     return value
 
 
 def plain(payload: bytes) -> Any:
     """Return the bytes of `encode` as dicts, lists and scalars, for readers that know no type."""
     return msgspec.msgpack.decode(payload)
+
+
+def _naive(value: Any) -> bool:
+    """Return whether a datetime without a zone is inside; aware ones cross as binary timestamps."""
+    if isinstance(value, datetime):
+        return value.tzinfo is None
+    if is_dataclass(value):
+        return any(_naive(getattr(value, field.name)) for field in fields(value))
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
+    return any(map(_naive, parts))
 
 
 def _same(sent: Any, ours: Any) -> bool:
