@@ -1,7 +1,168 @@
-"""placeholder until the rules follow"""
-from network.powerflow import Oracle
-from vpp.park.model import Park
-from vpp.types import Certificate, Forecast, Plan
+"""The independent checker: recomputes a plan from its own numbers; no cvxpy, no solver.
+
+It vetoes broken physics and undeclared relaxations, never a declared one. Nothing is released
+without its certificate.
+"""
+
+from collections.abc import Callable, Mapping
+
 import numpy as np
+
+from controllers.planning import checker_devices as devices
+from controllers.planning.checker_devices import Seen, seen
+from network.model import q_mvar
+from network.powerflow import AcStates, Oracle
+from network.security import violations
+from vpp.devices import Bess, Caes, Electrolyzer, H2Store, Pv, Wind
+from vpp.park.model import Park
+from vpp.types import Array, Certificate, Forecast, Plan, Violation
+
+BALANCE_MW = 0.02
+"""Largest error of import - export + injections - losses, and of the tie against the AC tie."""
+TIE_MW = 0.05
+"""Excess of a tie limit that passes: the linear losses' remainder (assumption)."""
+VOLTAGE_PU, LOADING_PERCENT = 1e-4, 0.1
+"""Excess of a network limit that passes: below what meters resolve (assumption)."""
+RULES = (
+    "length",
+    "finite",
+    "power_limit",
+    "exclusivity",
+    "storage_energy",
+    "soc_window",
+    "idle_step",
+    "minimum_time",
+    "starts",
+    "ramp",
+    "shed_ledger",
+    "energy_balance",
+    "power_flow",
+    "voltage",
+    "loading",
+    "tie_limit",
+    "reserve",
+)
+
+
 def check(park: Park, plan: Plan, forecast: Forecast, oracle: Oracle | None = None) -> Certificate:
-    return Certificate(ok=True, violations=(), checked_rules=(), max_vm_pu=1, min_vm_pu=1, max_loading_percent=1, max_balance_error_mw=0, cut_rounds=0)
+    """Return the certificate of a plan; `ok` only without violations.
+
+    A plan with missing series, wrong lengths or numbers that are not finite is refused before any
+    physics. `oracle` is the park's, where the caller has one.
+    """
+    view, formal = seen(park, plan, forecast)
+    if formal or view is None:
+        return _certificate(tuple(formal), None, float("nan"), plan)
+    found: list[Violation] = []
+    for name, device in park.devices.items():
+        found += DEVICE_RULES[type(device)](view, name)
+    for name in park.loads:
+        found += devices.load(view, name)
+    states, network, error = _network(view, oracle or Oracle(park))
+    found += network
+    found += _reserve(view)
+    return _certificate(tuple(found), states, error, plan)
+
+
+DEVICE_RULES: Mapping[type, Callable[[Seen, str], list[Violation]]] = {
+    Wind: devices.renewable,
+    Pv: devices.renewable,
+    Bess: devices.battery,
+    Caes: devices.caes_plant,
+    Electrolyzer: devices.electrolyser,
+    H2Store: devices.hydrogen,
+}
+
+
+def _certificate(
+    found: tuple[Violation, ...], states: AcStates | None, error: float, plan: Plan
+) -> Certificate:
+    nan = float("nan")
+    return Certificate(
+        ok=not found,
+        violations=found,
+        checked_rules=RULES,
+        max_vm_pu=float(np.nanmax(states.vm_pu)) if states is not None else nan,
+        min_vm_pu=float(np.nanmin(states.vm_pu)) if states is not None else nan,
+        max_loading_percent=float(np.nanmax(states.loading_percent)) if states is not None else nan,
+        max_balance_error_mw=error,
+        cut_rounds=plan.certificate.cut_rounds if plan.certificate is not None else 0,
+    )
+
+
+def _network(view: Seen, oracle: Oracle) -> tuple[AcStates, list[Violation], float]:
+    """AC state of all steps from the plan's injections, balance, tie and network limits."""
+    park, plan = view.park, view.plan
+    p = np.column_stack([plan.series[name]["p_mw"] for name in oracle.elements])
+    q = np.column_stack([plan.series[name]["q_mvar"] for name in oracle.elements])
+    ruled = np.column_stack([q_mvar(park, name, p[:, k]) for k, name in enumerate(oracle.elements)])
+    states = oracle.solve(p, q)
+    tie = plan.series["tie"]["import_mw"] - plan.series["tie"]["export_mw"]
+    found = view.where(
+        "power_limit",
+        "network",
+        np.abs(q - ruled).max(axis=1),
+        0.01,
+        "reactive power off its rule by {:.3f} Mvar",
+    )
+    balance = np.abs(tie + p.sum(axis=1) - plan.series["network"]["losses_mw"])
+    found += view.where(
+        "energy_balance", "tie", balance, BALANCE_MW, "balance with losses is off by {:.3f} MW"
+    )
+    off = np.abs(tie - states.p_tie_mw)
+    found += view.where(
+        "energy_balance", "tie", off, BALANCE_MW, "tie differs from the AC power flow by {:.3f} MW"
+    )
+    declared = {(r.limit, r.step) for r in plan.relaxations}
+    for v in violations(park, states):
+        small = {"voltage": VOLTAGE_PU, "loading": LOADING_PERCENT}.get(v.rule, 0.0)
+        kind = {"voltage": "voltage", "loading": "branch"}.get(v.rule, v.rule)
+        if v.rule == "tie_limit" or abs(v.found - v.allowed) <= small:
+            continue
+        if (f"{kind}:{v.resource}", v.step) not in declared:
+            found.append(v)
+    found += _tie(view, states.p_tie_mw, declared)
+    return states, found, float(np.nanmax([balance, off], initial=0.0))
+
+
+def _tie(view: Seen, tie_mw: Array, declared: set[tuple[str, int]]) -> list[Violation]:
+    """Import and export against the contract narrowed by the orders that the plan knew."""
+    contract, series = view.park.contracts.tie, view.plan.series["tie"]
+    export = 0.0 if view.park.contracts.curtailment.export_forbidden else contract.export_max_mw
+    found = []
+    for limit, power, most in (
+        ("tie_import", tie_mw, np.minimum(contract.import_max_mw, series["import_max_mw"])),
+        (
+            "tie_export",
+            -tie_mw,
+            np.minimum(export, series.get("export_max_mw", np.full(len(tie_mw), export))),
+        ),
+    ):
+        allowed = most + np.array(
+            [
+                sum(r.amount for r in view.plan.relaxations if r.limit == limit and r.step == k)
+                for k in range(view.n)
+            ]
+        )
+        excess = power - allowed
+        found += view.where(
+            "tie_limit", "tie", excess, TIE_MW, limit.replace("_", " ") + " is over its limit by {:.2f} MW"
+        )
+    return found
+
+
+def _reserve(view: Seen) -> list[Violation]:
+    """Upward reserve and island energy: missing amounts must be declared."""
+    park, plan = view.park, view.plan
+    found = []
+    share = park.contracts.reserve.island_battery_soc
+    for name, device in park.devices.items():
+        if isinstance(device, Bess) and view.available(name):
+            least = max(share, device.params.soc_reserve_for_island) * device.e_full_mwh
+            lacking = least - plan.series[name]["e_mwh"] - view.declared(f"island_soc:{name}")
+            found += view.where(
+                "reserve", name, lacking, 0.001 * device.e_full_mwh, "island energy lacks {:.2f} MWh"
+            )
+    room = sum((devices.room_up_mw(view, name) for name in park.devices), np.zeros(view.n))
+    lacking = park.contracts.reserve.up_mw - room - view.declared("reserve_up")
+    return found + view.where("reserve", "park", lacking, 0.1, "upward reserve lacks {:.2f} MW")

@@ -212,7 +212,9 @@ def terminal(park: Park, frame: Frame, blocks: Mapping[str, Block]) -> Limit:
             kept.append((blocks[name].variables["kg"], cp.Parameter(name=f"{name}_value"), value))
         elif isinstance(device, Bess | Caes):
             eta = device.params.eta_ch if isinstance(device, Bess) else device.params.eta_charge
-            kept.append((blocks[name].e_mwh, cp.Parameter(name=f"{name}_value"), lambda low, eta=eta: low / eta))
+            kept.append(
+                (blocks[name].e_mwh, cp.Parameter(name=f"{name}_value"), lambda low, eta=eta: low / eta)
+            )
     carbon = park.contracts.carbon.price_cny_per_t * park.contracts.carbon.grid_kg_per_kwh
 
     def update(situation: Situation) -> Bounds:

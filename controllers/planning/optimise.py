@@ -2,23 +2,28 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from controllers.planning.problem import Losses, Model, costs_of, narrow, set_situation
 from controllers.planning.release import GROSS_GAP, Verdict, plan_of
-from controllers.planning.security import Secured, losses_at, reactive, secure
+from controllers.planning.security import losses_at, reactive, secure
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
 from network.powerflow import Oracle
 from network.security import sensitivities_all
 from vpp.clock import monotonic_s
-from vpp.types import Array, Plan, PlanLabel, TieSensitivity
+from vpp.types import Array, Plan, TieSensitivity
 
 SEARCH_SHARE = 0.6
 """Share of the time left that a search for commitments may take; the rest is for the AC loop."""
+FIRST_SHARE = 0.4
+"""Share of a search that looks only where the relaxation is not integral."""
+SETTLED = 1e-6
+"""Distance from an integer below which the relaxation has decided."""
 NO_INTEGERS = np.empty(0, dtype=np.int64)
 
 
@@ -99,16 +104,50 @@ def _searched(
         return None
     gross = sum(abs(c) for c in costs_of(model, relaxed.x).values())
     seconds = max(0.1, SEARCH_SHARE * (until_true_s - monotonic_s()))
-    solution = solver.run(integers=model.integers, seconds=seconds, gap_cny=GROSS_GAP * gross)
+    solution = _search(model, solver, bounds, relaxed.x, seconds, GROSS_GAP * gross)
     if solution.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
         return None
     secured = secure(model, solver, oracle, now, bounds, solution, losses, until_true_s)
     if secured is None:
         return None
-    gap = max(0.0, solution.objective - max(solution.bound, relaxed.objective))
+    gap = max(0.0, solution.objective - float(np.fmax(solution.bound, relaxed.objective)))
     optimal = solution.status is SolveStatus.OPTIMAL
     words = "optimal within the gap" if optimal else "best found at the deadline"
     return plan_of(model, now, secured, Verdict(status=words, gap_cny=gap, optimal=optimal))
+
+
+def _search(
+    model: Model,
+    solver: WarmSolver,
+    bounds: tuple[Array, Array],
+    relaxed: Array,
+    seconds: float,
+    gap_cny: float,
+) -> Solution:
+    """Search commitments: first only where the relaxation is not integral, then everywhere from there."""
+    until = monotonic_s() + seconds
+    integers = model.integers
+    settled = integers[np.abs(relaxed[integers] - np.round(relaxed[integers])) < SETTLED]
+    lower, upper = bounds[0].copy(), bounds[1].copy()
+    lower[settled] = upper[settled] = np.round(relaxed[settled])
+    solver.load(lower, upper)
+    near = solver.run(integers=integers, seconds=FIRST_SHARE * seconds, gap_cny=gap_cny)
+    if not len(near.x):
+        # nothing runs that need not: always a plan, and a start for the search
+        solver.load(bounds[0], _with(bounds[1], integers, bounds[0][integers]))
+        near = solver.run(integers=NO_INTEGERS, seconds=seconds)
+    solver.load(*bounds)
+    hint = near.x if len(near.x) else None
+    found = solver.run(integers=integers, seconds=until - monotonic_s(), gap_cny=gap_cny, hint=hint)
+    if len(found.x) or not len(near.x):
+        return found
+    return replace(near, status=SolveStatus.FEASIBLE, bound=math.nan)
+
+
+def _with(values: Array, at: npt.NDArray[np.int64], new: Array) -> Array:
+    out = values.copy()
+    out[at] = new
+    return out
 
 
 def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:

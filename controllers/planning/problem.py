@@ -67,7 +67,9 @@ class Model:
         return np.concatenate([*spans, np.empty(0, dtype=np.int64)])
 
 
-def compose(park: Park, blocks: Mapping[str, Block], own: Frame, tie: Tie) -> tuple[cp.Problem, tuple[Limit, ...], cp.Parameter, dict[str, cp.Parameter]]:
+def compose(
+    park: Park, blocks: Mapping[str, Block], own: Frame, tie: Tie
+) -> tuple[cp.Problem, tuple[Limit, ...], cp.Parameter, dict[str, cp.Parameter]]:
     """Return the problem of all blocks and limits with its balance.
 
     import - export + sum p_mw = losses, the losses linear in the injections.
@@ -92,7 +94,9 @@ def build(park: Park, steps: int, situation_of: Any) -> Model:
     `situation_of(axis)` gives any valid situation: the compiler wants every parameter to have a value.
     """
     own = frame(axis(park, steps))
-    tie = Tie(import_mw=cp.Variable(own.axis.n, name="import"), export_mw=cp.Variable(own.axis.n, name="export"))
+    tie = Tie(
+        import_mw=cp.Variable(own.axis.n, name="import"), export_mw=cp.Variable(own.axis.n, name="export")
+    )
     blocks = all_blocks(park, own)
     problem, limits, constant, slope = compose(park, blocks, own, tie)
     situation = situation_of(own.axis)

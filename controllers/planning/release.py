@@ -155,7 +155,13 @@ def _relaxations(model: Model, situation: Situation, secured: Secured) -> tuple[
         for step, amount in enumerate(secured.values[limit.name][limit.slack][span]):
             if amount > USED:
                 found.append(
-                    Relaxation(limit=limit.name, step=step, amount=float(amount), unit=limit.unit, reason=limit.reason)
+                    Relaxation(
+                        limit=limit.name,
+                        step=step,
+                        amount=float(amount),
+                        unit=limit.unit,
+                        reason=limit.reason,
+                    )
                 )
     for v in secured.violations:
         kind = {"loading": "branch", "voltage": "voltage"}.get(v.rule, v.rule)

@@ -110,7 +110,9 @@ def secure(
         set_losses(model, losses)
         solver.load(lower, upper)
         solver.add_rows([row_of(model, situation, cut) for cut in found.values()])
-        again = solver.run(integers=np.empty(0, dtype=np.int64), seconds=max(0.05, deadline_true_s - monotonic_s()))
+        again = solver.run(
+            integers=np.empty(0, dtype=np.int64), seconds=max(0.05, deadline_true_s - monotonic_s())
+        )
         if again.status is not SolveStatus.OPTIMAL:
             return None
         solution = again
@@ -142,7 +144,7 @@ def _fix(lower: Array, upper: Array, x: Array, integers: npt.NDArray[np.int64]) 
 
 def _movable(model: Model) -> list[str]:
     """Elements whose power the plan decides; blocks that only follow others are left out."""
-    return [name for name in model.park.resources] + [
+    return list(model.park.resources) + [
         name for name in model.park.loads if model.blocks[name].integers
     ]
 

@@ -126,9 +126,7 @@ def window(axis: Axis, first: int, steps: int, at: datetime, zone: str) -> Windo
     for slot in range(first, first + steps):
         moment = start + timedelta(minutes=axis.step_min * (slot - first))
         days[(moment.astimezone(local).date() - day0).days, slot] = 1.0
-    return Window(
-        axis=axis, first=first, end=first + steps, start=start, at=at, dt_h=dt, days=days
-    )
+    return Window(axis=axis, first=first, end=first + steps, start=start, at=at, dt_h=dt, days=days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

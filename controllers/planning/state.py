@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from controllers.planning.blocks.caes_history import MACHINE_OF
 from vpp.devices import DEVICE_TYPES, Caes, Initial
 from vpp.park.model import Park
 from vpp.types import Load, Plan, PlantState, Quality, Snapshot
 
+STATE_POINTS = (
+    *("p_mw", "e_mwh", "mode_code", "trains", "starts_turbine", "starts_compressor"),
+    *("on_stacks", "h2_kg", "delivered_kg"),
+)
+"""Measured points that are state."""
 USABLE = (Quality.GOOD, Quality.SUBSTITUTED)
 
 
@@ -65,9 +71,7 @@ def full_ledger(load: Load) -> dict[str, float]:
 
 
 def _kept(values: Mapping[str, float]) -> dict[str, float]:
-    names = ("p_mw", "e_mwh", "mode_code", "trains", "starts_turbine", "starts_compressor")
-    names += ("on_stacks", "h2_kg", "delivered_kg")
-    return {name: float(values[name]) for name in names if name in values}
+    return {name: float(values[name]) for name in STATE_POINTS if name in values}
 
 
 def state_from_snapshot(park: Park, snapshot: Snapshot, plan: Plan | None = None) -> PlantState:
@@ -143,13 +147,15 @@ def _expected(plan: Plan | None, name: str, at: datetime) -> dict[str, float]:
     if step < 0:
         return {k: v for k, v in plan.initial.resources.get(name, {}).items() if k != "available"}
     series = plan.series[name]
-    return {k: float(series[k][step]) for k in ("e_mwh", "h2_kg", "mode_code", "trains") if k in series and not (k == "h2_kg" and "stacks" in series)}
+    return {
+        k: float(series[k][step])
+        for k in ("e_mwh", "h2_kg", "mode_code", "trains")
+        if k in series and not (k == "h2_kg" and "stacks" in series)
+    }
 
 
 def _minutes_in_mode(plan: Plan | None, name: str, at: datetime, state: Mapping[str, float]) -> float:
     """Return how long the plan has held its present mode, minutes; a day where it does not say."""
-    from controllers.planning.blocks.caes_history import MACHINE_OF
-
     if plan is None or "mode_code" not in plan.series.get(name, {}):
         return 24 * 60.0
     machine = MACHINE_OF.get(int(state.get("mode_code", 0)), 0)
@@ -157,7 +163,7 @@ def _minutes_in_mode(plan: Plan | None, name: str, at: datetime, state: Mapping[
     step = min(_step_of(plan, at), plan.steps - 1)
     minutes = max(0.0, (at - plan.start).total_seconds() / 60 - step * plan.step_min)
     k = step - 1
-    if 0 <= step and int(modes[step]) != machine:
+    if step >= 0 and int(modes[step]) != machine:
         # at a boundary the measured mode may still be the old step's: count from there
         minutes = 0.0
     while k >= 0 and int(modes[k]) == machine:

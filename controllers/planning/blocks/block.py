@@ -36,8 +36,6 @@ class Block:
     series: Callable[[Values, Situation], dict[str, Array]]
     """Device's own series of the plan, each (n,), from a solution."""
     integers: tuple[str, ...] = ()
-    commitments: tuple[str, ...] = ()
-    """Integer variables that a rolling re-plan keeps from the previous plan."""
     reserve_up_mw: Any = None
     """Power that could be raised within a minute, expression (n,), or None."""
     h2_kg_per_h: Any = None

@@ -101,9 +101,8 @@ def _energy(plant: Plant, frame: Frame) -> list[Any]:
     rows = [
         plant.p == discharge - charge - plant.aux,
         plant.e[0] == plant.e_start,
-        plant.e[1:] == cp.multiply(kept[1:], plant.e[:-1])
-        + cp.multiply(frame.dt_h[1:], net[1:])
-        + plant.correction[1:],
+        plant.e[1:]
+        == cp.multiply(kept[1:], plant.e[:-1]) + cp.multiply(frame.dt_h[1:], net[1:]) + plant.correction[1:],
         charge >= params.compressor.p_min_mw * trains,
         charge <= params.compressor.p_rated_mw * trains,
         discharge >= params.turbine.p_min_mw * turbine,
@@ -142,13 +141,14 @@ def _commitment(plant: Plant, frame: Frame) -> list[Any]:
     return rows
 
 
-
-
 def _ramps(plant: Plant, frame: Frame) -> list[Any]:
     """Ramp rows, only where a step is too short to cross the whole band."""
     params, step = plant.device.params, frame.axis.step_min
     rows: list[Any] = []
-    bands = [(plant.discharge, plant.units[:1], params.turbine), (plant.charge, plant.units[1:], params.compressor)]
+    bands = [
+        (plant.discharge, plant.units[:1], params.turbine),
+        (plant.charge, plant.units[1:], params.compressor),
+    ]
     for power, units, machine in bands:
         within = machine.ramp_mw_per_min * step * len(units)
         if within >= (machine.p_rated_mw - machine.p_min_mw) * len(units):
@@ -194,7 +194,10 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
     }
     before = _power_before(device, past.machine, past.trains, state.get("p_mw", 0.0), e0)
     gone = np.arange(n) < window.first
-    most = (device.params.compressor.p_rated_mw * device.params.compressor.trains, device.params.turbine.p_rated_mw)
+    most = (
+        device.params.compressor.p_rated_mw * device.params.compressor.trains,
+        device.params.turbine.p_rated_mw,
+    )
     for label, value, top, unit in zip(("charge", "discharge"), before, most, (1, 0), strict=True):
         known = on_before(past, n, window.first, unit) * value
         bounds[label] = (np.where(gone, known, 0.0), np.where(gone, known, top * on))
@@ -203,7 +206,11 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
         known = on_before(past, n, window.first, k)
         step = np.diff(known, prepend=known[0])
         may_start = on * (ready >= unit.start_s)
-        for var, was, free in (("on", known, on), ("start", np.maximum(step, 0), may_start), ("stop", np.maximum(-step, 0), window.active)):
+        for var, was, free in (
+            ("on", known, on),
+            ("start", np.maximum(step, 0), may_start),
+            ("stop", np.maximum(-step, 0), window.active),
+        ):
             bounds[f"{var}_{k}"] = (np.where(gone, was, 0.0), np.where(gone, was, free))
         # behind the end everything is off, so the last slot's machine stops there
         behind = np.arange(n) >= window.end
@@ -275,8 +282,7 @@ def block(park: Park, device: Caes, frame: Frame) -> Block:
         },
         update=lambda situation: _update(plant, situation),
         series=lambda values, situation: _series(plant, values),
-        integers=(*on, *(name for name in by_name if name.startswith(("start_", "stop_")))),
-        commitments=on,
+        integers=on,
         reserve_up_mw=device.params.turbine.p_rated_mw * plant.units[0].on - plant.discharge + plant.charge,
         e_mwh=plant.e,
         relinearise=relinearise,

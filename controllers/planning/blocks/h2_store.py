@@ -66,7 +66,13 @@ def block(park: Park, device: H2Store, frame: Frame, inflows_kg_per_h: Sequence[
     return Block(
         id=name,
         p_mw=p,
-        variables={"kg": kg, "delivery": delivery, "vented": vented, "inflow": inflow, "shortfall": shortfall},
+        variables={
+            "kg": kg,
+            "delivery": delivery,
+            "vented": vented,
+            "inflow": inflow,
+            "shortfall": shortfall,
+        },
         constraints=tuple(rows),
         costs={"hydrogen": missed * cp.sum(shortfall) - price * (frame.dt_h @ delivery)},
         update=update,

@@ -106,8 +106,7 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         },
         update=update,
         series=series,
-        integers=("open", "call", "start", "stop"),
-        commitments=("open", "call"),
+        integers=("open", "call"),
         committed=committed,
     )
 
