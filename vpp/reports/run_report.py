@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,8 +24,12 @@ class Energy:
     id: str
     kind: str
     out_mwh: float
+    """By meter over the whole run."""
+    out_covered_mwh: float
+    """By meter while a plan was in force: what the plan is compared with."""
     out_planned_mwh: float
     in_mwh: float
+    in_covered_mwh: float
     in_planned_mwh: float
 
 
@@ -174,6 +178,7 @@ class _Account:
         self._ids = [*park.resources, *park.loads, *ties]
         self._counters: dict[tuple[str, str], float] = {}
         self._metered: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._covered: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._planned: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._quarters: defaultdict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
         self.first: LoggedSnapshot | None = None
@@ -186,10 +191,10 @@ class _Account:
     def take(self, now: LoggedSnapshot) -> None:
         self.cycles += 1
         self.counts[now.epoch] = (now.missed_ticks, now.dropped_plans)
-        self._count(now)
         before, self.last = self.last, now
         if before is None:
             self.first = now
+            self._count(now, [self._metered])
             return
         dt_s = (now.at - before.at).total_seconds()
         self.rates[now.rate] += dt_s
@@ -197,10 +202,12 @@ class _Account:
         plan = self._plans.get(before.plan_id or "") if before.following == "plan" else None
         if plan is None:
             self.without_plan_s += dt_s
+            self._count(now, [self._metered])
         else:
             self._integrate(plan, before.at, dt_s)
+            self._count(now, [self._metered, self._covered])
 
-    def _count(self, now: LoggedSnapshot) -> None:
+    def _count(self, now: LoggedSnapshot, sums: Sequence[defaultdict[tuple[str, str], float]]) -> None:
         for id_ in self._ids:
             values = now.values.get(id_, {})
             for side in ("energy_out_mwh", "energy_in_mwh"):
@@ -208,7 +215,8 @@ class _Account:
                     grown = values[side] - self._counters.get((id_, side), values[side])
                     self._counters[id_, side] = values[side]
                     self.resets += grown < 0
-                    self._metered[id_, side] += max(0.0, grown)
+                    for total in sums:
+                        total[id_, side] += max(0.0, grown)
 
     def _integrate(self, plan: Plan, at: datetime, dt_s: float) -> None:
         """Add the plan's energy of [at, at + dt), split where a step ends."""
@@ -259,8 +267,10 @@ class _Account:
                 id=id_,
                 kind=kind,
                 out_mwh=self._metered[id_, out_side],
+                out_covered_mwh=self._covered[id_, out_side],
                 out_planned_mwh=self._planned[id_, "energy_out_mwh"],
                 in_mwh=self._metered[id_, in_side],
+                in_covered_mwh=self._covered[id_, in_side],
                 in_planned_mwh=self._planned[id_, "energy_in_mwh"],
             )
 

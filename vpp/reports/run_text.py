@@ -67,13 +67,13 @@ def to_text(report: RunReport) -> str:
     lines = [
         *_head(report),
         "",
-        f"{'energy, MWh':<12}{'out':>10}{'plan':>10}{'dev.':>8}{'in':>12}{'plan':>10}{'dev.':>8}",
+        f"{'energy, MWh':<12}{'out':>10}{'plan':>10}{'dev.':>10}{'in':>10}{'plan':>10}{'dev.':>10}",
     ]
     for energy in report.energies:
         out, into = _deviations(energy)
         lines.append(
-            f"{energy.id[:12]:<12}{energy.out_mwh:>10.2f}{energy.out_planned_mwh:>10.2f}{out:>8}"
-            f"{energy.in_mwh:>12.2f}{energy.in_planned_mwh:>10.2f}{into:>8}"
+            f"{energy.id[:12]:<12}{energy.out_mwh:>10.2f}{energy.out_planned_mwh:>10.2f}{out:>10}"
+            f"{energy.in_mwh:>10.2f}{energy.in_planned_mwh:>10.2f}{into:>10}"
         )
     lines += ["", tie_text(report)]
     lines += [f"shed {shed.order_id} at rate {shed.rate:g}: {shed.text}" for shed in report.sheds]
@@ -111,15 +111,15 @@ def _head(report: RunReport) -> Iterator[str]:
     )
     if report.without_plan_s > 0:
         held = timedelta(seconds=round(report.without_plan_s))
-        yield f"{held} without a valid plan: not in the plan's energies"
+        yield f"{held} without a valid plan: left out of the plan and the deviations"
     if report.counter_resets:
         yield f"{report.counter_resets} energy counters went back (restarted devices): energy may be missing"
 
 
 def _deviations(energy: Energy) -> tuple[str, str]:
     return (
-        _deviation(energy.out_mwh, energy.out_planned_mwh),
-        _deviation(energy.in_mwh, energy.in_planned_mwh),
+        _deviation(energy.out_covered_mwh, energy.out_planned_mwh),
+        _deviation(energy.in_covered_mwh, energy.in_planned_mwh),
     )
 
 
@@ -127,11 +127,11 @@ def _deviation(metered_mwh: float, planned_mwh: float) -> str:
     if max(metered_mwh, planned_mwh) < SMALL_MWH:
         return ""
     ratio = math.inf if planned_mwh < SMALL_MWH else metered_mwh / planned_mwh - 1
-    return "no plan" if math.isinf(ratio) else f"{ratio:+.1%}"
+    return "unplanned" if math.isinf(ratio) else f"{ratio:+.1%}"
 
 
 def _local(at: datetime | None, report: RunReport) -> str:
-    return "now" if at is None else at.astimezone(ZoneInfo(report.zone)).strftime("%H:%M:%S")
+    return "end" if at is None else at.astimezone(ZoneInfo(report.zone)).strftime("%H:%M:%S")
 
 
 def _fold(line: str) -> Iterator[str]:

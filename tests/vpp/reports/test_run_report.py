@@ -153,13 +153,15 @@ def test_time_without_a_plan_is_told_and_left_out_of_the_plan(park, plan, tmp_pa
     log = SnapshotLog(journal)
     journal.append("plan", plan)
     for n in range(61):
-        log.append(cycle(park, plan, clock, n, {}, following=Following.HOLD if n < 30 else Following.PLAN))
+        following = Following.HOLD if n < 30 else Following.PLAN
+        log.append(cycle(park, plan, clock, n, {("WF", "out"): n / 10}, following=following))
         clock.advance(60)
     journal.close()
     report = run_report(park, tmp_path / "j")
     assert report.without_plan_s == 1800
     wind = next(e for e in report.energies if e.id == "WF")
     assert wind.out_planned_mwh == pytest.approx(plan.series["WF"]["p_mw"][2:4].sum() / 4)
+    assert (wind.out_mwh, wind.out_covered_mwh) == (pytest.approx(6.0), pytest.approx(3.0))
 
 
 def test_a_counter_that_goes_back_is_told_and_not_subtracted(park, plan, tmp_path):

@@ -44,7 +44,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "quality": "quality",
         "asked_by": "from",
         "clipped": "limited by",
-        "open": "open blocks",
+        "open": "open",
         "cuttable": "can be cut, MW",
         "alarms": "Alarms",
         "alarms_none": "no alarm",
