@@ -12,7 +12,7 @@ import uvloop
 
 from controllers.acting.build import build_control
 from controllers.acting.cycle import Control
-from controllers.acting.modbus_field import ModbusField
+from controllers.acting.modbus_field import ModbusField, end
 from vpp.clock import RealClock
 from vpp.errors import DeviceFailure, YuanwangError
 from vpp.journal import Journal
@@ -74,13 +74,12 @@ async def serve(state: StateDir) -> None:
             asyncio.create_task(_wait(ended), name="end"),
         ]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
+        await end(tasks)
         await server.stop()
         journal.append("stop", {"reason": "asked to end" if ended.is_set() else "a task failed"})
         journal.close()
-        for task in done:
-            task.result()
+    for task in done:
+        task.result()
 
 
 async def _wait(event: asyncio.Event) -> None:

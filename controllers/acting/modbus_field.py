@@ -52,9 +52,7 @@ class ModbusField:
 
     async def stop(self) -> None:
         """Close every connection; devices keep their last command and revert by themselves."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def __aenter__(self) -> "ModbusField":
         await self.start()
@@ -135,6 +133,20 @@ class ModbusField:
             if task.done():
                 with suppress(asyncio.CancelledError):
                     task.result()
+
+
+async def end(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel tasks again and again until they are done, for at most 2 true seconds.
+
+    `asyncio.wait_for` of Python 3.11, which pymodbus's connect uses, loses a cancellation that comes
+    together with its result.
+    """
+    left = set(tasks)
+    for _ in range(20):
+        for task in left:
+            task.cancel()
+        if left:
+            _, left = await asyncio.wait(left, timeout=0.1)
 
 
 def _first_coil(points: Sequence[Point]) -> Block:

@@ -1,0 +1,120 @@
+"""The control process: starts alone, answers, ends cleanly, and carries nothing heavy."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+import vpp
+from vpp.clock import RealClock, Schedule, monotonic_s
+from vpp.journal import read, snapshots, verify
+from vpp.link import LinkClient
+from vpp.state_dir import RunSettings, StateDir
+
+START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
+CLOCK = RealClock(Schedule(origin_true_s=monotonic_s(), segments=((START, 1.0),)))
+FORBIDDEN = (
+    "vpp.service",
+    "cvxpy",
+    "pandapower",
+    "fastapi",
+    "pandas",
+    "network",
+    "forecasts",
+    "controllers.planning",
+)
+
+
+@pytest.fixture
+def state(tmp_path):
+    state = StateDir(tmp_path / "s")
+    state.prepare()
+    park = Path(vpp.__file__).parent / "parks" / "small10"
+    schedule = Schedule(origin_true_s=monotonic_s(), segments=((START, 1.0),))
+    state.write_settings(
+        RunSettings(
+            park=str(park), schedule=schedule, seed=1, port_base=48_000, simulated=True, scenario=None
+        )
+    )
+    return state
+
+
+def start(state, *before):
+    command = [sys.executable, *before] if before else [sys.executable, "-m", "controllers.acting"]
+    return subprocess.Popen(
+        [*command, "--state", str(state.root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+async def first_snapshot(state):
+    async with asyncio.timeout(20):
+        while not state.socket.exists():
+            await CLOCK.sleep_true(0.05)
+        async with await LinkClient.connect(state.socket, "cli", 5.0) as client:
+            async for snapshot in client:
+                return snapshot
+
+
+async def test_the_process_lives_without_a_plant_and_ends_by_sigterm(state):
+    process = start(state)
+    try:
+        snapshot = await first_snapshot(state)
+        assert snapshot.epoch == 1
+        second = start(state)
+        _, words = second.communicate(timeout=20)
+        assert second.returncode == 6
+        assert b"another control process" in words
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, words = process.communicate(timeout=10)
+    assert (process.returncode, words) == (0, b"")
+    assert not state.socket.exists()
+    assert verify(state.journal).ok
+    assert [record.kind for record in read(state.journal)][-1] == "stop"
+
+
+async def test_after_a_kill_it_starts_again_with_the_next_epoch_and_a_sound_journal(state):
+    process = start(state)
+    await first_snapshot(state)
+    process.kill()
+    process.communicate()
+    process = start(state)
+    try:
+        async with asyncio.timeout(20):
+            while not any(entry.epoch == 2 for entry in snapshots(state.journal)):
+                await CLOCK.sleep_true(0.05)
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+    assert verify(state.journal).ok
+    assert state.epoch.read_text() == "2\n"
+
+
+def test_it_imports_nothing_heavy(state):
+    probe = (
+        "import sys, threading, signal, os\n"
+        "threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "from controllers.acting.__main__ import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(' '.join(sorted(sys.modules)))\n"
+        "sys.exit(code)\n"
+    )
+    process = start(state, "-c", probe)
+    out, words = process.communicate(timeout=30)
+    assert process.returncode == 0, words
+    loaded = out.decode().split()
+    assert "controllers.acting.cycle" in loaded
+    heavy = [m for m in loaded for name in FORBIDDEN if m == name or m.startswith(name + ".")]
+    assert heavy == []
+
+
+def test_a_folder_without_a_run_is_said_in_one_line(tmp_path):
+    process = start(StateDir(tmp_path))
+    _, words = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert words.count(b"\n") == 1
+    assert b"Traceback" not in words
