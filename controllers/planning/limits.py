@@ -204,17 +204,11 @@ def terminal(park: Park, frame: Frame, blocks: Mapping[str, Block]) -> Limit:
     a window keeps its objective.
     """
     kept: list[tuple[Any, cp.Parameter, Callable[[float], float]]] = []
-    contract = park.contracts.hydrogen
     for name, device in park.devices.items():
-        if isinstance(device, H2Store) and contract is not None:
-            kwh = _kwh_per_kg(park) + device.params.compressor_kwh_per_kg
-            value = lambda low, kwh=kwh: min(contract.price_cny_per_kg, low / 1000 * kwh)  # noqa: E731
-            kept.append((blocks[name].variables["kg"], cp.Parameter(name=f"{name}_value"), value))
-        elif isinstance(device, Bess | Caes):
-            eta = device.params.eta_ch if isinstance(device, Bess) else device.params.eta_charge
-            kept.append(
-                (blocks[name].e_mwh, cp.Parameter(name=f"{name}_value"), lambda low, eta=eta: low / eta)
-            )
+        value = _value_of(park, name)
+        if value is not None:
+            store = blocks[name].variables["kg"] if isinstance(device, H2Store) else blocks[name].e_mwh
+            kept.append((store, cp.Parameter(name=f"{name}_value"), value))
     carbon = park.contracts.carbon.price_cny_per_t * park.contracts.carbon.grid_kg_per_kwh
 
     def update(situation: Situation) -> Bounds:
@@ -233,6 +227,19 @@ def terminal(park: Park, frame: Frame, blocks: Mapping[str, Block]) -> Limit:
         costs={"terminal": -sum(parameter * store[-1] for store, parameter, _ in kept)},
         update=update,
     )
+
+
+def _value_of(park: Park, name: str) -> Callable[[float], float] | None:
+    """Return price (CNY/MWh) -> worth of a unit in this store; None for what stores nothing."""
+    device, contract = park.devices[name], park.contracts.hydrogen
+    if isinstance(device, H2Store) and contract is not None:
+        price = contract.price_cny_per_kg
+        kwh = _kwh_per_kg(park) + device.params.compressor_kwh_per_kg
+        return lambda low: min(price, low / 1000 * kwh)
+    if isinstance(device, Bess | Caes):
+        eta = device.params.eta_ch if isinstance(device, Bess) else device.params.eta_charge
+        return lambda low: low / eta
+    return None
 
 
 def _kwh_per_kg(park: Park) -> float:

@@ -1,6 +1,6 @@
 """One compiled problem of a park: blocks, limits, the balance with losses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from controllers.planning.blocks import Block, all_blocks
 from controllers.planning.blocks.block import Bounds
 from controllers.planning.limits import NETWORK_CNY_PER_MWH, Limit, Tie, all_limits
-from controllers.planning.slots import Frame, Situation, axis, frame
+from controllers.planning.slots import Axis, Frame, Situation, axis, frame
 from controllers.planning.solve import Compiled, Row, values_of
 from network.security import Cut
 from vpp.park.model import Park
@@ -53,8 +53,11 @@ class Model:
     loss_constant: cp.Parameter
     loss_slope: Mapping[str, cp.Parameter]
     compiled: Compiled
-    items: Mapping[str, Array]
-    """Cost item -> column coefficients; refreshed by `cost_rows`."""
+
+    @property
+    def parts(self) -> tuple[Block | Limit, ...]:
+        """Blocks, then limits."""
+        return (*self.blocks.values(), *self.limits)
 
     @property
     def integers(self) -> npt.NDArray[np.int64]:
@@ -80,15 +83,16 @@ def compose(
     slope = {name: cp.Parameter(n, name=f"loss_{name}") for name in blocks}
     losses = constant + sum(cp.multiply(slope[name], b.p_mw) for name, b in blocks.items())
     balance = tie.import_mw - tie.export_mw + sum(b.p_mw for b in blocks.values()) == losses
-    rows = [balance]
-    costs = []
-    for part in (*blocks.values(), *limits):
+    rows: list[Any] = [balance]
+    costs: list[Any] = []
+    parts: list[Block | Limit] = [*blocks.values(), *limits]
+    for part in parts:
         rows += part.constraints
         costs += part.costs.values()
     return cp.Problem(cp.Minimize(sum(costs)), rows), limits, constant, slope
 
 
-def build(park: Park, steps: int, situation_of: Any) -> Model:
+def build(park: Park, steps: int, situation_of: Callable[[Axis], Situation]) -> Model:
     """Return the compiled model for windows of up to `steps` steps.
 
     `situation_of(axis)` gives any valid situation: the compiler wants every parameter to have a value.
@@ -101,7 +105,8 @@ def build(park: Park, steps: int, situation_of: Any) -> Model:
     problem, limits, constant, slope = compose(park, blocks, own, tie)
     situation = situation_of(own.axis)
     own.set(situation.window)
-    for part in (*blocks.values(), *limits):
+    parts: list[Block | Limit] = [*blocks.values(), *limits]
+    for part in parts:
         part.update(situation)
     constant.value = np.zeros(own.axis.n)
     for parameter in slope.values():
@@ -115,7 +120,6 @@ def build(park: Park, steps: int, situation_of: Any) -> Model:
         loss_constant=constant,
         loss_slope=slope,
         compiled=Compiled(problem),
-        items={},
     )
 
 
@@ -126,7 +130,7 @@ def set_situation(model: Model, situation: Situation, losses: Losses) -> tuple[A
     lower, upper = np.full(model.compiled.size, -np.inf), np.full(model.compiled.size, np.inf)
     for column in (model.tie.import_mw, model.tie.export_mw):
         lower[model.compiled.columns(column)] = 0.0
-    for part in (*model.blocks.values(), *model.limits):
+    for part in model.parts:
         narrow(model, part, part.update(situation), lower, upper)
     return lower, upper
 
@@ -164,15 +168,14 @@ def costs_of(model: Model, x: Array) -> dict[str, float]:
     """Return the cost items of a solution, CNY, by evaluating the blocks' own expressions."""
     _assign(model, x)
     out = dict.fromkeys(COST_ITEMS, 0.0)
-    for part in (*model.blocks.values(), *model.limits):
+    for part in model.parts:
         for item, expression in part.costs.items():
             out[item] += float(expression.value)
     return out
 
 
 def _assign(model: Model, x: Array) -> None:
-    parts: Sequence[Block | Limit] = (*model.blocks.values(), *model.limits)
-    variables = [v for part in parts for v in part.variables.values()]
+    variables = [v for part in model.parts for v in part.variables.values()]
     variables += [b.p_mw for b in model.blocks.values()] + [model.tie.import_mw, model.tie.export_mw]
     for variable in variables:
         variable.save_value(x[model.compiled.columns(variable)])

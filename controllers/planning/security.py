@@ -144,9 +144,7 @@ def _fix(lower: Array, upper: Array, x: Array, integers: npt.NDArray[np.int64]) 
 
 def _movable(model: Model) -> list[str]:
     """Elements whose power the plan decides; blocks that only follow others are left out."""
-    return list(model.park.resources) + [
-        name for name in model.park.loads if model.blocks[name].integers
-    ]
+    return list(model.park.resources) + [name for name in model.park.loads if model.blocks[name].integers]
 
 
 def _row_name(violation: Violation) -> str:

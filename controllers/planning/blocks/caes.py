@@ -26,6 +26,12 @@ from vpp.devices import Caes, caes
 from vpp.park.model import Park
 from vpp.types import Array
 
+EDGE_SHARE = 1e-3
+"""Largest share of the store by which a plan may pass an edge of the air window (assumption: half of
+what the checker allows)."""
+EDGE_CNY_PER_MWH_H = 2_000.0
+"""Price of that: far above what the air is worth."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -57,6 +63,10 @@ class Plant:
     aux: cp.Parameter
     correction: cp.Parameter
     """Air-side MWh that the curves give beyond their hulls at the last solution."""
+    edge: cp.Variable
+    """Air-side MWh outside the window: what the curves take beyond their hulls once starts are fixed."""
+    window: tuple[cp.Parameter, cp.Parameter]
+    """(n,) each: edges of the air window."""
     starts_left: tuple[cp.Parameter, ...]
     """(DAYS,) for the turbine and for the trains together."""
 
@@ -68,7 +78,9 @@ def _plant(device: Caes, frame: Frame) -> Plant:
     machines += [(f"train_{k + 1}", "compressor", params.compressor) for k in range(params.compressor.trains)]
     units = tuple(
         Unit(
-            *(cp.Variable(n, name=f"{name}_{label}_{x}") for x in ("on", "start", "stop")),
+            cp.Variable(n, name=f"{name}_{label}_on"),
+            cp.Variable(n, name=f"{name}_{label}_start"),
+            cp.Variable(n, name=f"{name}_{label}_stop"),
             frame.axis.steps_of(machine.min_up_time_min),
             caes.min_off_steps(device, kind, frame.axis.step_min),
             machine.start_time_s,
@@ -83,6 +95,8 @@ def _plant(device: Caes, frame: Frame) -> Plant:
         cp.Parameter(name=f"{name}_e0"),
         cp.Parameter(n, name=f"{name}_aux"),
         cp.Parameter(n, name=f"{name}_correction"),
+        cp.Variable(n, name=f"{name}_edge"),
+        (cp.Parameter(n, name=f"{name}_e_min"), cp.Parameter(n, name=f"{name}_e_max")),
         tuple(cp.Parameter(frame.days.shape[0], name=f"{name}_starts_{x}") for x in ("turbine", "trains")),
     )  # fmt: skip
 
@@ -108,6 +122,7 @@ def _energy(plant: Plant, frame: Frame) -> list[Any]:
         discharge >= params.turbine.p_min_mw * turbine,
         discharge <= params.turbine.p_rated_mw * turbine,
     ]
+    rows += [plant.e + plant.edge >= plant.window[0], plant.e - plant.edge <= plant.window[1]]
     into, out = caes.charge_points(plant.device, 1), caes.discharge_points(plant.device)
     rows += [plant.air_in <= a * charge + b * trains for a, b in upper_hull(into)]
     rows += [plant.air_in >= chord(into)[0] * charge + chord(into)[1] * trains]
@@ -145,7 +160,7 @@ def _ramps(plant: Plant, frame: Frame) -> list[Any]:
     """Ramp rows, only where a step is too short to cross the whole band."""
     params, step = plant.device.params, frame.axis.step_min
     rows: list[Any] = []
-    bands = [
+    bands: list[tuple[cp.Variable, tuple[Unit, ...], caes.Machine]] = [
         (plant.discharge, plant.units[:1], params.turbine),
         (plant.charge, plant.units[1:], params.compressor),
     ]
@@ -185,10 +200,12 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
         left.value = np.full(left.shape, float(limit))
         left.value[0] = max(0.0, limit - state.get(key, 0.0))
     past = history(device, situation)
-    low = min(device.e_min_mwh, e0) * (1 - loss_per_h(device)) ** np.cumsum(window.dt_h) - 1e-6
+    plant.window[1].value = np.full(n, max(device.e_max_mwh, e0))
+    plant.window[0].value = min(device.e_min_mwh, e0) * (1 - loss_per_h(device)) ** np.cumsum(window.dt_h)
     bounds = {
         "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
-        "e": (low, np.full(n, max(device.e_max_mwh, e0) + 1e-6)),
+        "e": (np.full(n, -np.inf), np.full(n, np.inf)),
+        "edge": (np.zeros(n), np.full(n, EDGE_SHARE * device.e_air_mwh)),
         "air_in": (np.zeros(n), np.full(n, np.inf)),
         "air_out": (np.zeros(n), np.full(n, np.inf)),
     }
@@ -202,10 +219,10 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
         known = on_before(past, n, window.first, unit) * value
         bounds[label] = (np.where(gone, known, 0.0), np.where(gone, known, top * on))
     ready = np.array([(window.slot_start(k) - window.at) / timedelta(seconds=1) for k in range(n)])
-    for k, unit in enumerate(plant.units):
+    for k, machine in enumerate(plant.units):
         known = on_before(past, n, window.first, k)
         step = np.diff(known, prepend=known[0])
-        may_start = on * (ready >= unit.start_s)
+        may_start = on * (ready >= machine.start_s)
         for var, was, free in (
             ("on", known, on),
             ("start", np.maximum(step, 0), may_start),
@@ -251,7 +268,7 @@ def block(park: Park, device: Caes, frame: Frame) -> Block:
     """
     plant = _plant(device, frame)
     by_name = {"charge": plant.charge, "discharge": plant.discharge, "e": plant.e}
-    by_name |= {"air_in": plant.air_in, "air_out": plant.air_out}
+    by_name |= {"air_in": plant.air_in, "air_out": plant.air_out, "edge": plant.edge}
     for k, unit in enumerate(plant.units):
         by_name |= {f"on_{k}": unit.on, f"start_{k}": unit.start, f"stop_{k}": unit.stop}
     on = tuple(f"on_{k}" for k in range(len(plant.units)))
@@ -279,6 +296,7 @@ def block(park: Park, device: Caes, frame: Frame) -> Block:
         costs={
             "starts": starts,
             "degradation": device.params.vom_cny_per_mwh_dis * (frame.dt_h @ plant.discharge),
+            "slack": EDGE_CNY_PER_MWH_H * (frame.dt_h @ plant.edge),
         },
         update=lambda situation: _update(plant, situation),
         series=lambda values, situation: _series(plant, values),

@@ -1,0 +1,146 @@
+"""The planner's shell: reads control's snapshots, plans when it is due, offers the plan.
+
+Solving runs in a worker thread, one at a time, so that snapshots and SIGTERM are served meanwhile.
+The process keeps nothing that it cannot lose: after its restart it plans anew from the next snapshot.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from controllers.planning.planner import Planner
+from controllers.planning.release import Released
+from controllers.planning.slots import first_step
+from controllers.planning.state import due, measured_mw, state_from_snapshot
+from forecasts import nowcast, outlook
+from vpp.clock import UTC, Clock
+from vpp.errors import DeviceFailure, InvalidInput, NoPlan, TimedOut
+from vpp.link import LinkClient, PlanOffer
+from vpp.park.model import Park
+from vpp.state_dir import StateDir
+from vpp.types import Plan, Reply, Snapshot
+
+CONNECT_S = 2.0
+"""True seconds to connect to control; then a pause of the same length."""
+OFFER_S = 2.0
+"""True seconds for control's answer to a plan."""
+LEAST_WINDOW = timedelta(hours=2)
+"""A window shorter than this is extended to the end of the next local day."""
+DEADLINE_SHARE = 0.8
+"""Share of control's deadline that the solver may use; the rest is for the link."""
+
+log = structlog.get_logger("planner")
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the planner remembers between plans."""
+
+    park: Park
+    planner: Planner
+    plan: Plan | None = None
+    last_at: datetime | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    """offered, refused, failed, late, lost."""
+
+
+def steps_left(park: Park, at: datetime, plan: Plan | None) -> int:
+    """Return the steps from `at` to the end of the planned window.
+
+    The window of the present plan is kept. Without one, or with less than `LEAST_WINDOW` of it left,
+    it reaches to the end of the local day, or of the next one where the day ends too soon.
+    """
+    start = first_step(at, park.horizon.step_min)
+    step = timedelta(minutes=park.horizon.step_min)
+    end = start if plan is None else plan.start + plan.steps * step
+    if end - start < LEAST_WINDOW:
+        end = _midnight(park, start, 1)
+        if end - start < LEAST_WINDOW:
+            end = _midnight(park, start, 2)
+    return round((end - start) / step)
+
+
+def _midnight(park: Park, at: datetime, days: int) -> datetime:
+    local = at.astimezone(ZoneInfo(park.site.zone)) + timedelta(days=days)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def replan(desk: Desk, snapshot: Snapshot, deadline_s: float) -> Released:
+    """Return a plan from a snapshot: state, nowcast, orders; commitments of the last plan are kept."""
+    park, at = desk.park, snapshot.at
+    steps = steps_left(park, at, desk.plan)
+    state = state_from_snapshot(park, snapshot, desk.plan)
+    forecast = outlook(park, at, first_step(at, park.horizon.step_min), steps)
+    forecast = nowcast(park, forecast, at, measured_mw(park, snapshot))
+    return desk.planner.plan(
+        state,
+        forecast,
+        steps=steps,
+        deadline_s=deadline_s,
+        previous=desk.plan,
+        orders=snapshot.orders,
+    )
+
+
+async def serve(park: Park, clock: Clock, state: StateDir, stop: asyncio.Event) -> None:
+    """Serve control until `stop` is set; a lost connection is made again."""
+    desk = Desk(park=park, planner=await asyncio.to_thread(Planner, park))
+    ended = asyncio.ensure_future(stop.wait())
+    while not stop.is_set():
+        work = asyncio.ensure_future(_attend(desk, clock, state))
+        await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        if not stop.is_set():
+            desk.counts["lost"] += 1
+            await clock.sleep_true(CONNECT_S / 4)
+    ended.cancel()
+    log.info("planner ends", **desk.counts)
+
+
+async def _attend(desk: Desk, clock: Clock, state: StateDir) -> None:
+    """Plan for one connection until it ends."""
+    try:
+        async with await LinkClient.connect(state.socket, "planner", CONNECT_S) as link:
+            async for snapshot in link.snapshots():
+                # control without a plan needs one at once, whatever the period
+                wanting = snapshot.plan_id is None and desk.plan is None
+                if wanting or due(snapshot.at, desk.last_at, desk.park.horizon.replan_min):
+                    await _serve_plan(desk, clock, link, snapshot)
+    except (DeviceFailure, TimedOut) as lost:
+        log.info("control is not there", reason=str(lost))
+
+
+async def _serve_plan(desk: Desk, clock: Clock, link: LinkClient, snapshot: Snapshot) -> None:
+    began, deadline_s = clock.true_s(), desk.park.horizon.planner_deadline_s
+    desk.last_at = snapshot.at
+    try:
+        released = await asyncio.to_thread(replan, desk, snapshot, DEADLINE_SHARE * deadline_s)
+    except (NoPlan, InvalidInput) as failed:
+        desk.counts["failed"] += 1
+        log.error("no plan", reason=str(failed))
+        return
+    offer = PlanOffer(
+        plan=released.plan,
+        sensitivities=released.sensitivities,
+        started_true_s=began,
+        deadline_s=deadline_s,
+    )
+    reply = await link.request(offer, OFFER_S)
+    accepted = isinstance(reply, Reply) and reply.accepted
+    desk.counts["offered" if accepted else "refused"] += 1
+    if accepted:
+        desk.plan = released.plan
+    log.info(
+        "plan",
+        id=released.plan.id,
+        label=released.plan.label.value,
+        accepted=accepted,
+        solve_s=released.plan.solve_s,
+    )
