@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zoneinfo import ZoneInfo
 
 from controllers.acting.build import build_control
 from controllers.acting.cycle import Control
-from controllers.planning.planner import Planner
-from controllers.planning.slots import first_step
-from controllers.planning.state import due, measured_mw, state_from_snapshot
-from forecasts import nowcast, outlook
+from controllers.planning import Planner, due
+from controllers.planning.process import DEADLINE_SHARE, Desk, replan
 from hil.loopback import LoopbackField
 from hil.rig import Rig
 from hil.scenario import QUIET, Scenario
@@ -37,36 +34,20 @@ Replan = Callable[[Snapshot, Plan | None], PlanOffer]
 
 
 def planner_of(park: Park) -> Replan:
-    """Return the product's planner as a function; it keeps its warm solver between calls."""
-    planner, step = Planner(park), timedelta(minutes=park.horizon.step_min)
+    """Return the planner process's own re-plan as a function; it keeps its warm solver between calls."""
+    desk, deadline_s = Desk(park=park, planner=Planner(park)), park.horizon.planner_deadline_s
 
-    def replan(snapshot: Snapshot, previous: Plan | None) -> PlanOffer:
-        start = first_step(snapshot.at, park.horizon.step_min)
-        steps = round((_window_end(start, park.site.zone) - start) / step)
-        forecast = outlook(park, snapshot.at, start, steps)
-        released = planner.plan(
-            state_from_snapshot(park, snapshot, previous),
-            nowcast(park, forecast, snapshot.at, measured_mw(park, snapshot)),
-            steps=steps,
-            deadline_s=park.horizon.planner_deadline_s,
-            previous=previous,
-            orders=snapshot.orders,
-        )
+    def ask(snapshot: Snapshot, previous: Plan | None) -> PlanOffer:
+        desk.plan = previous
+        released = replan(desk, snapshot, DEADLINE_SHARE * deadline_s)
         return PlanOffer(
             plan=released.plan,
             sensitivities=released.sensitivities,
             started_true_s=snapshot.true_s,
-            deadline_s=park.horizon.planner_deadline_s,
+            deadline_s=deadline_s,
         )
 
-    return replan
-
-
-def _window_end(start: datetime, zone: str) -> datetime:
-    """Return the end of the plant's day, of the next one in a day's last two hours."""
-    local = (start + timedelta(hours=2)).astimezone(ZoneInfo(zone))
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return midnight.astimezone(start.tzinfo)
+    return ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +86,7 @@ class _Course:
     """A run on its way, and what it collects."""
 
     park: Park
-    replan: Replan
+    planner: Replan
     control: Control
     clock: SimulatedClock
     failed: list[str] = field(default_factory=list)
@@ -118,7 +99,7 @@ class _Course:
 def run_in_memory(
     park: Park,
     start: datetime,
-    replan: Replan,
+    planner: Replan,
     *,
     duration_s: float,
     tick_s: int,
@@ -128,7 +109,7 @@ def run_in_memory(
 ) -> RunOutcome:
     """Run a park for `duration_s` plant seconds with one control cycle every `tick_s`.
 
-    `tick_s` is also the step of the simulated devices, plant seconds. `replan` is asked whenever a
+    `tick_s` is also the step of the simulated devices, plant seconds. `planner` is asked whenever a
     re-plan is due; `planner_of(park)` is the product's own. One that fails is what it is in a live
     run: control goes on with the plan it has. Without `journal_dir` the journal is thrown away.
     """
@@ -137,7 +118,7 @@ def run_in_memory(
         rig = Rig(park, start, seed, scenario, step_s=tick_s)
         journal = Journal(journal_dir or Path(spare), clock)
         control = build_control(park, LoopbackField(rig, clock), clock, journal, epoch=1)
-        course = _Course(park=park, replan=replan, control=control, clock=clock)
+        course = _Course(park=park, planner=planner, control=control, clock=clock)
         try:
             first = asyncio.run(_run(course, rig, scenario, ticks=round(duration_s / tick_s), tick_s=tick_s))
         finally:
@@ -181,7 +162,7 @@ async def _replan_if_due(course: _Course) -> None:
     course.replanned_at = now
     previous = course.plans[-1] if course.plans else None
     try:
-        offer = course.replan(course.control.snapshot, previous)
+        offer = course.planner(course.control.snapshot, previous)
     except NoPlan as error:
         course.failed.append(str(error))
         return
