@@ -186,7 +186,7 @@ async def test_a_slow_subscriber_sees_the_newest_and_the_rest_is_counted(tmp_pat
 
 
 async def test_a_peer_that_never_reads_is_dropped_and_holds_nobody_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("vpp.link.DRAIN_S", 0.05)
+    monkeypatch.setattr("vpp.link.server.DRAIN_S", 0.05)
     path = tmp_path / "c.sock"
     reading = Reading(values={"p_mw": 1.5}, quality=Quality.GOOD, read_at=AT, age_s=0.0)
     large = replace(snapshot(), readings={f"D{i}": reading for i in range(3000)})

@@ -1,0 +1,136 @@
+"""Control's side of the link."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from vpp.errors import DeviceFailure
+from vpp.link.frames import Message, StatusRequest, Subscribe, pack, read_frame
+from vpp.types import Reply, Snapshot
+
+MAX_PENDING = 8
+"""Requests of one peer that wait for an answer; more close the connection."""
+DRAIN_S = 2.0
+"""True seconds after which a peer that does not read is dropped."""
+
+Take: TypeAlias = Callable[[Message], Awaitable[Message]]
+
+
+class _Peer:
+    """One connection on control's side: a slot for the newest snapshot, and its requests."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.task = asyncio.current_task()
+        self.role: str | None = None
+        self.pending: set[asyncio.Task[None]] = set()
+        self.newest: bytes | None = None
+        self.fresh = asyncio.Event()
+
+
+class LinkServer:
+    """Control's side: answers requests by `take`, publishes snapshots to subscribers.
+
+    `skipped` counts snapshots a slow reader never saw, `dropped` peers that stopped reading,
+    `refused` connections closed for a malformed frame.
+    """
+
+    def __init__(self, path: Path, take: Take) -> None:
+        self._path, self._take = path, take
+        self._peers: set[_Peer] = set()
+        self._server: asyncio.AbstractServer | None = None
+        self._latest: Snapshot | None = None
+        self.skipped = self.dropped = self.refused = 0
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Roles of the peers that are connected and subscribed now."""
+        return frozenset(peer.role for peer in self._peers if peer.role is not None)
+
+    async def start(self) -> None:
+        """Listen on the socket (mode 0600), taking over a socket file that nobody serves."""
+        if self._path.is_socket():
+            try:
+                _, probe = await asyncio.open_unix_connection(self._path)
+            except OSError:
+                self._path.unlink(missing_ok=True)
+            else:
+                probe.close()
+                raise DeviceFailure(f"another control process answers on {self._path}; stop it first")
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        self._path.chmod(0o600)
+
+    async def stop(self) -> None:
+        """Close every connection and remove the socket file."""
+        if self._server is not None:
+            self._server.close()
+        for peer in tuple(self._peers):
+            peer.writer.transport.abort()
+        if ending := {peer.task for peer in self._peers if peer.task is not None}:
+            await asyncio.wait(ending, timeout=DRAIN_S)
+        self._path.unlink(missing_ok=True)
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Put the newest snapshot into every subscriber's slot; never waits."""
+        self._latest = snapshot
+        listening = [peer for peer in self._peers if peer.role is not None]
+        frame = pack(snapshot) if listening else b""
+        for peer in listening:
+            self.skipped += peer.newest is not None
+            peer.newest = frame
+            peer.fresh.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = _Peer(reader, writer)
+        self._peers.add(peer)
+        publisher = asyncio.create_task(self._publish(peer))
+        try:
+            while True:
+                await self._accept(peer, *await read_frame(reader))
+        except ValueError:
+            self.refused += 1
+        except (OSError, EOFError):
+            pass
+        finally:
+            self._peers.discard(peer)
+            for task in (publisher, *peer.pending):
+                task.cancel()
+            writer.close()
+
+    async def _accept(self, peer: _Peer, serial: int, message: Message) -> None:
+        if isinstance(message, Subscribe):
+            peer.role = message.role
+            await self._send(peer, pack(Reply(id=message.role, accepted=True, reason=""), serial))
+        elif isinstance(message, StatusRequest):
+            answer = self._latest or Reply(id="", accepted=False, reason="control has not run a cycle yet")
+            await self._send(peer, pack(answer, serial))
+        elif len(peer.pending) >= MAX_PENDING:
+            raise ValueError("too many requests wait for an answer")
+        else:
+            task = asyncio.create_task(self._answer(peer, serial, message))
+            peer.pending.add(task)
+            task.add_done_callback(peer.pending.discard)
+
+    async def _answer(self, peer: _Peer, serial: int, message: Message) -> None:
+        await self._send(peer, pack(await self._take(message), serial))
+
+    async def _publish(self, peer: _Peer) -> None:
+        while True:
+            await peer.fresh.wait()
+            peer.fresh.clear()
+            frame, peer.newest = peer.newest, None
+            if frame is not None:
+                await self._send(peer, frame)
+
+    async def _send(self, peer: _Peer, frame: bytes) -> None:
+        try:
+            peer.writer.write(frame)
+            async with asyncio.timeout(DRAIN_S):
+                await peer.writer.drain()
+        except TimeoutError:
+            self.dropped += 1
+            self._peers.discard(peer)
+            peer.writer.transport.abort()
+        except OSError:
+            peer.writer.close()
