@@ -1,7 +1,7 @@
 """The one-step QP: stay with the targets, inside the rows; OSQP, built once, warm.
 
 minimise  sum w (x - target)^2 + RHO * sum s^2
-such that low <= x <= high,  slope . x - s <= limit,  s >= 0
+such that low <= x <= high,  slope . x - s <= limit
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,8 @@ RHO = 1e4
 """Price of a broken row: 20 MW moved by a battery leaves 0.002 of the row's unit."""
 MAX_ROWS = 24
 """Rows of the compiled problem; the tightest ones are taken."""
-FREE = 1e6
+SLACK_SCALE = 0.05
+"""MW of slack per unit of its variable: keeps the Hessian's entries within a factor of 30."""
 GAIN = 0.3
 """Greatest share of the filtered tie error that one cycle feeds back (design, section 6)."""
 
@@ -44,12 +45,15 @@ class Tracker:
         self._weight = np.array([WEIGHT.get(kinds[name], 10.0) for name in self.names])
         n, m = len(self.names), MAX_ROWS
         self._n = n
-        below = np.block([[np.ones((m, n)), -np.eye(m)], [np.zeros((m, n)), np.eye(m)]])
-        matrix = sparse.csc_matrix(np.vstack([np.eye(n, n + m), below]))
+        matrix = sparse.csc_matrix(
+            np.block([[np.eye(n), np.zeros((n, m))], [np.ones((m, n)), -SLACK_SCALE * np.eye(m)]])
+        )
         self._solver = osqp.OSQP()
-        hessian = sparse.diags(np.concatenate([2 * self._weight, np.full(m, 2 * RHO)]), format="csc")
-        self._lower = np.concatenate([np.zeros(n), np.full(m, -FREE), np.zeros(m)])
-        self._upper = np.concatenate([np.zeros(n), np.full(m, FREE), np.full(m, FREE)])
+        hessian = sparse.diags(
+            np.concatenate([2 * self._weight, np.full(m, 2 * RHO * SLACK_SCALE**2)]), format="csc"
+        )
+        self._lower = np.concatenate([np.zeros(n), np.full(m, -np.inf)])
+        self._upper = np.concatenate([np.zeros(n), np.full(m, np.inf)])
         self._linear = np.zeros(n + m)
         self._slopes = np.ones((m, n))
         self._solver.setup(
@@ -59,12 +63,12 @@ class Tracker:
             self._lower,
             self._upper,
             verbose=False,
-            eps_abs=1e-5,
+            eps_abs=1e-4,
             eps_rel=1e-5,
-            max_iter=2000,
+            max_iter=4000,
             check_termination=10,
             polishing=False,
-            adaptive_rho_interval=50,
+            adaptive_rho_interval=25,
         )
         self.failures = 0
 
@@ -96,7 +100,7 @@ class Tracker:
         self._lower[:n] = [ranges[d].low_mw if d in targets else 0.0 for d in self.names]
         self._upper[:n] = [ranges[d].high_mw if d in targets else 0.0 for d in self.names]
         slopes = np.zeros((m, n))
-        self._upper[n : n + m] = FREE
+        self._upper[n:] = np.inf
         for i, row in enumerate(rows[:m]):
             scale = max((abs(k) for k in row.slope.values()), default=1.0) or 1.0
             offset = row.value
@@ -113,7 +117,7 @@ class Tracker:
     def _values(self, slopes: Array) -> Array:
         """Return the non-zeros of the constraint matrix, column by column, as compiled."""
         columns = np.vstack([np.ones((1, self._n)), slopes]).T.ravel()
-        return np.concatenate([columns, np.tile([-1.0, 1.0], MAX_ROWS)])
+        return np.concatenate([columns, np.full(MAX_ROWS, -SLACK_SCALE)])
 
 
 def _may_bind(row: Row, at: Mapping[str, float], ranges: Mapping[str, Narrowed]) -> bool:
