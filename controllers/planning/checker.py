@@ -52,7 +52,7 @@ def check(park: Park, plan: Plan, forecast: Forecast, oracle: Oracle | None = No
     """
     view, formal = seen(park, plan, forecast)
     if formal or view is None:
-        return _certificate(tuple(formal), None, float("nan"), plan)
+        return _certificate(tuple(formal), None, float("nan"))
     found: list[Violation] = []
     for name, device in park.devices.items():
         found += DEVICE_RULES[type(device)](view, name)
@@ -61,7 +61,7 @@ def check(park: Park, plan: Plan, forecast: Forecast, oracle: Oracle | None = No
     states, network, error = _network(view, oracle or Oracle(park))
     found += network
     found += _reserve(view)
-    return _certificate(tuple(found), states, error, plan)
+    return _certificate(tuple(found), states, error)
 
 
 DEVICE_RULES: Mapping[type, Callable[[Seen, str], list[Violation]]] = {
@@ -74,9 +74,7 @@ DEVICE_RULES: Mapping[type, Callable[[Seen, str], list[Violation]]] = {
 }
 
 
-def _certificate(
-    found: tuple[Violation, ...], states: AcStates | None, error: float, plan: Plan
-) -> Certificate:
+def _certificate(found: tuple[Violation, ...], states: AcStates | None, error: float) -> Certificate:
     nan = float("nan")
     return Certificate(
         ok=not found,
@@ -86,7 +84,7 @@ def _certificate(
         min_vm_pu=float(np.nanmin(states.vm_pu)) if states is not None else nan,
         max_loading_percent=float(np.nanmax(states.loading_percent)) if states is not None else nan,
         max_balance_error_mw=error,
-        cut_rounds=plan.certificate.cut_rounds if plan.certificate is not None else 0,
+        cut_rounds=0,
     )
 
 

@@ -138,6 +138,7 @@ def _stored(
     e_mwh: Array,
     flow_mw: Array,
     kept_per_h: float,
+    *,
     edges: tuple[float, float],
     size: float,
 ) -> list[Violation]:
@@ -171,7 +172,7 @@ def battery(view: Seen, name: str) -> list[Violation]:
     found += view.where("power_limit", name, over, POWER_MW, "{:.3f} MW beyond its rating")
     kept = (1 - params.self_discharge_pct_day / 100) ** (1 / 24)
     return found + _stored(
-        view, name, s["e_mwh"], flow, kept, (params.soc_min * size, params.soc_max * size), size
+        view, name, s["e_mwh"], flow, kept, edges=(params.soc_min * size, params.soc_max * size), size=size
     )
 
 
@@ -206,12 +207,16 @@ def caes_plant(view: Seen, name: str) -> list[Violation]:
     air = np.array([_air(device, c, d, t) for c, d, t in zip(charge, discharge, trains, strict=True)])
     kept = (1 - params.tes_loss_pct_per_day / 100) ** (1 / 24)
     found += _stored(
-        view, name, s["e_mwh"], air, kept, (device.e_min_mwh, device.e_max_mwh), device.e_air_mwh
+        view,
+        name,
+        s["e_mwh"],
+        air,
+        kept,
+        edges=(device.e_min_mwh, device.e_max_mwh),
+        size=device.e_air_mwh,
     )
     return (
-        found
-        + _switching(view, name, device, mode, trains)
-        + _ramps(view, name, device, charge, discharge, trains)
+        found + _switching(view, name, device, mode, trains) + _ramps(view, name, charge, discharge, trains)
     )
 
 
@@ -258,10 +263,10 @@ def _switching(view: Seen, name: str, device: Caes, mode: Array, trains: Array) 
     return found
 
 
-def _ramps(
-    view: Seen, name: str, device: Caes, charge: Array, discharge: Array, trains: Array
-) -> list[Violation]:
-    """Change between neighbouring steps of a machine that runs through both: ramps centred on the boundary."""
+def _ramps(view: Seen, name: str, charge: Array, discharge: Array, trains: Array) -> list[Violation]:
+    """Change between neighbouring steps of a machine that runs through both, ramps centred between them."""
+    device = view.park.devices[name]
+    assert isinstance(device, Caes)
     found = []
     sides: tuple[tuple[Array, TurbineParams | CompressorParams, Array], ...] = (
         (discharge, device.params.turbine, (discharge > ON_MW).astype(float)),
@@ -357,7 +362,7 @@ def load(view: Seen, name: str) -> list[Violation]:
 
 
 def _ledger(view: Seen, name: str) -> list[Violation]:
-    """Calls left, rest between calls, longest call; a call that runs at the start belongs to before."""
+    """Judge calls left, rest between calls, longest call; a call that runs at the start belongs to before."""
     row, opened = view.park.loads[name], view.plan.series[name]["open_blocks"] > 0.5
     before = view.plan.initial.calls.get(name, {})
     running = before.get("open_blocks", 0.0) > 0

@@ -43,7 +43,7 @@ def shifted_plan(oracle: Oracle, now: Situation) -> Plan | None:
         if series is not None:
             deliveries[name] = series[now.window.span]
     words = "previous plan, moved on"
-    return _walked(oracle, now, wishes, deliveries, PlanLabel.SHIFTED, words)
+    return _walked(oracle, now, wishes, deliveries, PlanLabel.SHIFTED, words=words)
 
 
 def rule_plan(oracle: Oracle, now: Situation) -> Plan:
@@ -73,11 +73,11 @@ def rule_plan(oracle: Oracle, now: Situation) -> Plan:
     contract = now.park.contracts.hydrogen
     per_h = contract.pipeline_daily_min_kg / 24 if contract is not None else 0.0
     deliveries = {n: rest + per_h for n, d in now.park.devices.items() if isinstance(d, H2Store)}
-    return _walked(oracle, now, wishes, deliveries, PlanLabel.RULE, "merit order without optimisation")
+    return _walked(oracle, now, wishes, deliveries, PlanLabel.RULE, words="merit order without optimisation")
 
 
 def _walked(
-    oracle: Oracle, now: Situation, wishes: Wishes, deliveries: Wishes, label: PlanLabel, words: str
+    oracle: Oracle, now: Situation, wishes: Wishes, deliveries: Wishes, label: PlanLabel, *, words: str
 ) -> Plan:
     series: dict[str, dict[str, Array]] = {}
     for name in now.park.loads:
@@ -102,7 +102,7 @@ def _walked(
 
 
 def _load(now: Situation, name: str) -> dict[str, Array]:
-    """A load whose open blocks stay open for the rest of their call, as the optimising block holds."""
+    """Return a load whose open blocks stay open for the rest of their call, as the block holds."""
     load, ledger = now.park.loads[name], now.state.calls.get(name, {})
     demand = now.load_mw[name][now.window.span]
     opened = np.zeros(len(demand))
@@ -139,7 +139,7 @@ def _battery(now: Situation, name: str, device: Bess, wish: Array) -> dict[str, 
 
 
 def _caes(now: Situation, name: str, device: Caes, wish: Array) -> dict[str, Array]:
-    """A plant that only carries on or stops what runs: turn-rounds and starts are not taken over."""
+    """Return a plant that carries on or stops what runs: turn-rounds and starts are not taken over."""
     on, params = float(now.is_available(name)), device.params
     e = now.state.resources[name]["e_mwh"]
     past = history(device, now)

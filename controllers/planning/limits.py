@@ -123,7 +123,7 @@ def tie_energy(park: Park, frame: Frame, tie: Tie) -> Limit:
 
 
 def demand_charge(park: Park, frame: Frame, tie: Tie) -> Limit:
-    """The month's highest 15-minute mean: only what a plan adds to it costs.
+    """Price what a plan adds to the month's highest 15-minute mean.
 
     The peak so far is state; in a month's first days the contract's expected peak is its prior, so
     that the first morning is not charged for the whole month.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from controllers.planning.problem import Losses, Model, costs_of, narrow, set_situation
-from controllers.planning.release import GROSS_GAP, Verdict, plan_of
+from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
 from controllers.planning.security import losses_at, reactive, secure
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
@@ -39,7 +39,7 @@ class Course:
     """By start of step the last network model and losses (MW)."""
 
 
-def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: float) -> Iterator[Plan]:
+def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: float) -> Iterator[Candidate]:
     """Yield plans by optimisation, best first, without certificate.
 
     With a previous plan its commitments are kept, which makes the problem a warm LP; where that has no
@@ -47,12 +47,12 @@ def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: floa
     """
     losses = _losses(course, oracle, now)
     bounds = set_situation(course.model, now, losses)
-    kept = _kept(course, oracle, now, bounds, losses, until_true_s)
-    if kept is not None and not kept.relaxations:
+    kept = _kept(course, oracle, now, bounds, losses, until_true_s=until_true_s)
+    if kept is not None and not kept.plan.relaxations:
         yield kept
-    found = _searched(course, oracle, now, bounds, losses, until_true_s, kept)
-    plans = [plan for plan in (found, kept) if plan is not None]
-    yield from sorted(plans, key=lambda plan: plan.cost_cny)
+    found = _searched(course, oracle, now, bounds, losses, until_true_s=until_true_s)
+    candidates = [candidate for candidate in (found, kept) if candidate is not None]
+    yield from sorted(candidates, key=lambda candidate: candidate.plan.cost_cny)
 
 
 def _kept(
@@ -61,8 +61,9 @@ def _kept(
     now: Situation,
     bounds: tuple[Array, Array],
     losses: Losses,
+    *,
     until_true_s: float,
-) -> Plan | None:
+) -> Candidate | None:
     lower, upper = bounds[0].copy(), bounds[1].copy()
     fixed = False
     for block in course.model.blocks.values():
@@ -79,7 +80,16 @@ def _kept(
         return None
     if len(free) and np.abs(solution.x[free] - np.round(solution.x[free])).max() > 1e-6:
         return None
-    secured = secure(course.model, course.solver, oracle, now, (lower, upper), solution, losses, until_true_s)
+    secured = secure(
+        course.model,
+        course.solver,
+        oracle,
+        now,
+        (lower, upper),
+        first=solution,
+        losses=losses,
+        deadline_true_s=until_true_s,
+    )
     if secured is None:
         return None
     words = "optimal for the commitments of the previous plan"
@@ -92,9 +102,9 @@ def _searched(
     now: Situation,
     bounds: tuple[Array, Array],
     losses: Losses,
+    *,
     until_true_s: float,
-    kept: Plan | None,
-) -> Plan | None:
+) -> Candidate | None:
     model, solver = course.model, course.solver
     for block in model.blocks.values():
         block.update(now)
@@ -104,10 +114,12 @@ def _searched(
         return None
     gross = sum(abs(c) for c in costs_of(model, relaxed.x).values())
     seconds = max(0.1, SEARCH_SHARE * (until_true_s - monotonic_s()))
-    solution = _search(model, solver, bounds, relaxed.x, seconds, GROSS_GAP * gross)
+    solution = _search(model, solver, bounds, relaxed.x, seconds, gap_cny=GROSS_GAP * gross)
     if solution.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
         return None
-    secured = secure(model, solver, oracle, now, bounds, solution, losses, until_true_s)
+    secured = secure(
+        model, solver, oracle, now, bounds, first=solution, losses=losses, deadline_true_s=until_true_s
+    )
     if secured is None:
         return None
     gap = max(0.0, solution.objective - float(np.fmax(solution.bound, relaxed.objective)))
@@ -122,6 +134,7 @@ def _search(
     bounds: tuple[Array, Array],
     relaxed: Array,
     seconds: float,
+    *,
     gap_cny: float,
 ) -> Solution:
     """Search commitments: first only where the relaxation is not integral, then everywhere from there."""

@@ -11,7 +11,7 @@ from controllers.planning.checker import check
 from controllers.planning.fallback import rule_plan, shifted_plan
 from controllers.planning.optimise import Course, optimised, remember, steps_of
 from controllers.planning.problem import build
-from controllers.planning.release import Released, plan_id
+from controllers.planning.release import Candidate, Released, plan_id
 from controllers.planning.situation import situation
 from controllers.planning.slots import Axis, Situation, first_step
 from controllers.planning.solve import WarmSolver
@@ -71,8 +71,10 @@ class Planner:
             orders=orders,
         )
         refused = []
-        for plan in self._ladder(course, now, began + deadline_s):
+        for candidate in self._ladder(course, now, began + deadline_s):
+            plan = candidate.plan
             certificate = check(self.park, plan, forecast, self.oracle)
+            certificate = replace(certificate, cut_rounds=candidate.rounds)
             if certificate.ok:
                 return self._release(course, plan, certificate, began)
             refused.append(f"{plan.label.value} plan: {certificate.violations[0].text}")
@@ -98,12 +100,12 @@ class Planner:
             course.start, course.end = start, end
         return course
 
-    def _ladder(self, course: Course, now: Situation, until_true_s: float) -> Iterator[Plan]:
+    def _ladder(self, course: Course, now: Situation, until_true_s: float) -> Iterator[Candidate]:
         yield from optimised(course, self.oracle, now, until_true_s)
         shifted = shifted_plan(self.oracle, now)
         if shifted is not None:
-            yield shifted
-        yield rule_plan(self.oracle, now)
+            yield Candidate(shifted, 0)
+        yield Candidate(rule_plan(self.oracle, now), 0)
 
     def _release(self, course: Course, plan: Plan, certificate: Certificate, began_true_s: float) -> Released:
         self._serial += 1

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,15 @@ class Released:
     sensitivities: tuple[TieSensitivity, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A plan that waits for its certificate."""
+
+    plan: Plan
+    rounds: int
+    """Rounds of AC check until clean; 0 where none was needed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What is known of the quality of a solution."""
@@ -43,14 +52,14 @@ class Verdict:
     optimal: bool
 
 
-def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdict) -> Plan:
+def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdict) -> Candidate:
     """Return the plan of a secured solution, without certificate."""
     window = situation.window
     costs = costs_of(model, secured.solution.x[: model.compiled.size])
     gross = sum(abs(value) for value in costs.values())
     relaxations = _relaxations(model, situation, secured)
     label = PlanLabel.OPTIMAL if verdict.optimal else PlanLabel.FEASIBLE
-    return Plan(
+    plan = Plan(
         id="",
         park=model.park.name,
         made_at=situation.state.at,
@@ -72,6 +81,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
         certificate=None,
         solve_s=0.0,
     )
+    return Candidate(plan, secured.rounds)
 
 
 def by_name(names: tuple[str, ...], columns: Array) -> dict[str, Array]:
@@ -175,8 +185,3 @@ def _relaxations(model: Model, situation: Situation, secured: Secured) -> tuple[
             )
         )
     return tuple(found)
-
-
-def certified(plan: Plan, **changes: object) -> Plan:
-    """Return the plan with fields replaced."""
-    return replace(plan, **changes)  # type: ignore[arg-type]

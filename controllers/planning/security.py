@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from controllers.planning.blocks.block import Bounds
-from controllers.planning.problem import Losses, Model, narrow, row_of, set_losses, solution_of
+from controllers.planning.problem import Losses, Model, row_of, set_losses, solution_of
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
 from network.model import q_mvar
@@ -68,6 +68,7 @@ def secure(
     oracle: Oracle,
     situation: Situation,
     bounds: tuple[Array, Array],
+    *,
     first: Solution,
     losses: Losses,
     deadline_true_s: float,
@@ -131,10 +132,9 @@ def secure(
 def narrow_inside(model: Model, name: str, bounds: Bounds, lower: Array, upper: Array) -> None:
     """Narrow bounds of a block, leaving alone what would contradict the bounds that are there."""
     block = model.blocks[name]
-    for variable, (low, high) in bounds.items():
+    for variable, wanted in bounds.items():
         span = model.compiled.columns(block.variables[variable])
-        low = np.clip(low, lower[span], upper[span])
-        high = np.clip(high, lower[span], upper[span])
+        low, high = (np.clip(edge, lower[span], upper[span]) for edge in wanted)
         lower[span], upper[span] = low, high
 
 

@@ -107,7 +107,7 @@ def loss_per_h(device: Caes) -> float:
 
 
 def _energy(plant: Plant, frame: Frame) -> list[Any]:
-    """Stored air and the two efficiency curves; powers without the own use."""
+    """Return the rows of stored air and the two efficiency curves; powers without the own use."""
     params, charge, discharge = plant.device.params, plant.charge, plant.discharge
     kept = 1 - loss_per_h(plant.device) * frame.dt_h
     net = plant.air_in - plant.air_out

@@ -1,6 +1,7 @@
 """Straight lines around a curve of points."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Line = tuple[float, float]
 """(slope, value at 0)."""
@@ -23,7 +24,7 @@ def upper_hull(points: Sequence[tuple[float, float]]) -> list[Line]:
         while len(kept) >= 2 and _line(kept[-2], kept[-1])[0] <= _line(kept[-1], point)[0] + 1e-12:
             kept.pop()
         kept.append(point)
-    return [_line(a, b) for a, b in zip(kept, kept[1:], strict=False)]
+    return [_line(a, b) for a, b in pairwise(kept)]
 
 
 def lower_hull(points: Sequence[tuple[float, float]]) -> list[Line]:

@@ -118,7 +118,7 @@ def _last(x: cp.Variable, count: int, first: int) -> Any:
 
 
 def _fixed(load: Load, p: cp.Variable, demand: cp.Parameter) -> Block:
-    """A load that is never interrupted: no decision at all."""
+    """Return the block of a load that is never interrupted: no decision at all."""
 
     def update(situation: Situation) -> Bounds:
         demand.value = situation.load_mw[load.id]
