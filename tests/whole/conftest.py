@@ -136,12 +136,12 @@ def below() -> Callable[[int], list[int]]:
 
 
 @pytest.fixture
-def again() -> Iterator[Callable[[System], System]]:
-    """Start a run on the state folder and ports of one that was killed."""
+def launched() -> Iterator[Callable[..., System]]:
+    """Start a run on a state folder and wait until a plan is followed; end what is left of it."""
     started: list[System] = []
 
-    def start(killed: System) -> System:
-        started.append(start_system(killed.state, "--speed", str(RATE)))
+    def start(state: StateDir, *options: str) -> System:
+        started.append(start_system(state, *options))
         started[-1].until(is_up, UP_S)
         return started[-1]
 
