@@ -58,9 +58,7 @@ def rolling(park: Park, planner: Planner, plan: Plan, forecast: Forecast) -> Non
 def main() -> None:
     park = load_park("small10")
     planner = Planner(park)
-    print(
-        f"{platform.machine()}, highspy {version('highspy')}, cvxpy {version('cvxpy')}; CPU seconds, AC loop in"
-    )
+    print(f"{platform.machine()}, highspy {version('highspy')}, cvxpy {version('cvxpy')}; CPU seconds")
     for day in DAYS:
         plan, forecast = whole_day(park, planner, day)
     rolling(park, planner, plan, forecast)
