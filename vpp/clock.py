@@ -64,6 +64,9 @@ class Clock(Protocol):
     def rate(self) -> float:
         """Plant seconds per true second, now."""
 
+    def plant_after(self, seconds: float) -> datetime:
+        """Plant time as it will be so many true seconds from now."""
+
     def sleep_true(self, seconds: float) -> Awaitable[None]:
         """Wait so many true seconds."""
 
@@ -88,6 +91,10 @@ class RealClock:
     def rate(self) -> float:
         """Plant seconds per true second, now."""
         return self.schedule.rate_at(time.monotonic())
+
+    def plant_after(self, seconds: float) -> datetime:
+        """Plant time as it will be so many true seconds from now."""
+        return self.schedule.plant_at(time.monotonic() + seconds)
 
     async def sleep_true(self, seconds: float) -> None:
         """Wait so many true seconds."""
@@ -117,6 +124,10 @@ class SimulatedClock:
     def rate(self) -> float:
         """Plant seconds per true second: one."""
         return 1.0
+
+    def plant_after(self, seconds: float) -> datetime:
+        """Plant time as it will be so many seconds from now."""
+        return self.plant_now() + timedelta(seconds=seconds)
 
     def advance(self, seconds: float) -> None:
         """Move the time forward."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 
 from controllers.acting.alarms import Condition
+from controllers.acting.judge import FROZEN_CYCLES, Pulse
 from controllers.acting.tie import TOLERANCE_MW, TieWindow
 from vpp.park.model import Park
 from vpp.types import Ack, Mode, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
@@ -51,7 +52,9 @@ def deviation(
     return Deviation(cycles=last.cycles + 1, seconds=last.seconds + dt_s)
 
 
-def of_endpoints(readings: Mapping[str, Reading], cycle: int) -> Iterator[Condition]:
+def of_endpoints(
+    readings: Mapping[str, Reading], pulses: Mapping[str, Pulse], cycle: int
+) -> Iterator[Condition]:
     """Name silent endpoints, and devices that say themselves what is wrong.
 
     In the first cycles after a start an endpoint that has not answered yet is not silent.
@@ -59,7 +62,12 @@ def of_endpoints(readings: Mapping[str, Reading], cycle: int) -> Iterator[Condit
     for name, reading in readings.items():
         if reading.quality is Quality.BAD:
             never = reading.read_at is None
-            text = f"{name} has never answered" if never else f"{name} is silent for {_span(reading.age_s)}"
+            if never:
+                text = f"{name} has never answered"
+            elif name in pulses and pulses[name].still >= FROZEN_CYCLES:
+                text = f"{name} answers, but its heartbeat stands still"
+            else:
+                text = f"{name} is silent for {_span(reading.age_s)}"
             if not never or cycle > START_CYCLES:
                 yield Condition(id=f"silent:{name}", severity=Severity.ALARM, source=name, text=text)
             continue

@@ -78,7 +78,7 @@ async def run(core: Core) -> Snapshot:
         true_s=clock.true_s(),
         rate=rate,
         dt_s=dt_s,
-        step=_step(core, now, trusted_s(horizon.plan_ttl_s, horizon.cycle_s, rate)),
+        step=_step(core, now, trusted_s(horizon.plan_ttl_s, clock, horizon.cycle_s)),
         import_mw=_import_mw(core),
         import_max_mw=limits[0],
         export_max_mw=limits[1],
@@ -235,7 +235,7 @@ def _commands(
     core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
 ) -> list[Setpoint]:
     """Return the setpoints to write: devices in auto only; the plan's cap stays where it may."""
-    horizon, sent, rate = core.park.horizon, [], moment.rate
+    horizon, sent = core.park.horizon, []
     for name, p_mw in assured.p_mw.items():
         if core.modes[name] is not Mode.AUTO:
             continue
@@ -253,9 +253,9 @@ def _commands(
                 epoch=core.epoch,
                 sequence=next_sequence(core.setpoints, name),
                 issued_at=moment.now,
-                ttl_s=trusted_s(horizon.setpoint_ttl_s, horizon.cycle_s, rate),
+                ttl_s=trusted_s(horizon.setpoint_ttl_s, core.clock, horizon.cycle_s),
                 reversion_mw=REVERSION_MW,
-                reversion_s=trusted_s(horizon.reversion_s, horizon.cycle_s, rate),
+                reversion_s=trusted_s(horizon.reversion_s, core.clock, horizon.cycle_s),
                 source=Source.PLAN if moment.step is not None else Source.PROTECTION,
                 clipped_by=() if uncut else assured.clipped.get(name, ()),
             )
@@ -267,7 +267,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
     """Settle the alarm board and journal what came and went."""
     plan, now = core.force.plan if core.force is not None else None, moment.now
     causes = [
-        *conditions.of_endpoints(core.readings, core.cycle),
+        *conditions.of_endpoints(core.readings, core.pulses, core.cycle),
         *conditions.of_writes(acks, core.readings),
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
         *conditions.of_tie(core.tie, moment.import_max_mw, assured.broken),

@@ -44,7 +44,7 @@ async def _once(core: Core, command: orders.Command) -> Reply | ShedReport:
 
 def _plan(core: Core, offer: PlanOffer) -> Reply:
     horizon, plan, now = core.park.horizon, offer.plan, core.clock.plant_now()
-    ttl_s = trusted_s(horizon.plan_ttl_s, horizon.cycle_s, core.clock.rate())
+    ttl_s = trusted_s(horizon.plan_ttl_s, core.clock, horizon.cycle_s)
     current = (
         core.force.plan
         if core.force is not None and now < following.ends_at(core.force.plan, ttl_s)

@@ -16,7 +16,7 @@ FROZEN_CYCLES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
-    """The last heartbeat of an endpoint and for how many cycles it has not moved."""
+    """The last heartbeat of an endpoint and in how many fresh answers it has not moved."""
 
     value: float
     still: int
@@ -39,7 +39,8 @@ def judge(
         value = reading.values.get("heartbeat")
         if value is not None:
             last = pulses.get(name)
-            still = last.still + 1 if last is not None and last.value == value else 0
+            stands = last is not None and last.value == value and quality is Quality.GOOD
+            still = last.still + 1 if last is not None and stands else 0
             beats[name] = Pulse(value=value, still=still)
             if still >= FROZEN_CYCLES:
                 quality = Quality.BAD

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from vpp.clock import Clock
 from vpp.types import Setpoint, Source
 
 ORDER: tuple[Source, ...] = (
@@ -62,9 +63,13 @@ def narrow(bounds: Sequence[Bound]) -> Narrowed:
     return result or Narrowed(low_mw=0.0, high_mw=0.0, low_why="no bound given", high_why="no bound given")
 
 
-def trusted_s(setting_s: float, cycle_s: float, rate: float) -> float:
-    """Return plant seconds: the setting, but at least five control cycles at this rate."""
-    return max(setting_s, MIN_CYCLES * cycle_s * rate)
+def trusted_s(setting_s: float, clock: Clock, cycle_s: float) -> float:
+    """Return plant seconds: the setting, but at least the next five control cycles.
+
+    Five cycles ahead, not at the rate of now: a command must outlive a change of the rate.
+    """
+    ahead_s = (clock.plant_after(MIN_CYCLES * cycle_s) - clock.plant_now()).total_seconds()
+    return max(setting_s, float(round(ahead_s)))
 
 
 def command_points(setpoint: Setpoint) -> dict[str, float]:
