@@ -19,8 +19,9 @@ from vpp.types import Array
 
 TIE_CNY_PER_MWH = 20_000.0
 """Import or export beyond contract or order."""
-NETWORK_CNY_PER_MWH = 10_000.0
-"""Power beyond what a branch or a voltage band allows, in MW at the most effective device."""
+NETWORK_CNY_PER_MWH = 200_000.0
+"""Power beyond what a branch or a voltage band allows, in MW at the most effective device: so dear that
+less effective devices far away are used first."""
 RESERVE_CNY_PER_MWH = 2_000.0
 """Reserve that is missing."""
 ISLAND_CNY_PER_MWH_H = 1_500.0

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from controllers.planning.problem import Losses, Model, costs_of, narrow, set_situation
+from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
 from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
 from controllers.planning.security import losses_at, reactive, secure
 from controllers.planning.slots import Situation
-from controllers.planning.solve import Solution, SolveStatus, WarmSolver
+from controllers.planning.solve import Row, Solution, SolveStatus, WarmSolver
 from network.powerflow import Oracle
-from network.security import sensitivities_all
+from network.security import Cut, sensitivities_all
 from vpp.clock import monotonic_s
 from vpp.types import Array, Plan, TieSensitivity
 
@@ -22,6 +22,8 @@ SEARCH_SHARE = 0.6
 """Share of the time left that a search for commitments may take; the rest is for the AC loop."""
 FIRST_SHARE = 0.4
 """Share of a search that looks only where the relaxation is not integral."""
+SEARCHES = 2
+"""Searches for commitments, the second knowing the network limits that the first broke."""
 SETTLED = 1e-6
 """Distance from an integer below which the relaxation has decided."""
 NO_INTEGERS = np.empty(0, dtype=np.int64)
@@ -113,13 +115,28 @@ def _searched(
     if relaxed.status is not SolveStatus.OPTIMAL:
         return None
     gross = sum(abs(c) for c in costs_of(model, relaxed.x).values())
-    seconds = max(0.1, SEARCH_SHARE * (until_true_s - monotonic_s()))
-    solution = _search(model, solver, bounds, relaxed.x, seconds, gap_cny=GROSS_GAP * gross)
-    if solution.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
-        return None
-    secured = secure(
-        model, solver, oracle, now, bounds, first=solution, losses=losses, deadline_true_s=until_true_s
-    )
+    cuts: tuple[Cut, ...] = ()
+    for _ in range(SEARCHES):
+        seconds = max(0.1, SEARCH_SHARE * (until_true_s - monotonic_s()))
+        rows = [row_of(model, now, cut) for cut in cuts]
+        solution = _search(model, solver, (bounds, rows), relaxed.x, seconds, gap_cny=GROSS_GAP * gross)
+        if solution.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
+            return None
+        secured = secure(
+            model,
+            solver,
+            oracle,
+            now,
+            bounds,
+            first=solution,
+            losses=losses,
+            deadline_true_s=until_true_s,
+            known_cuts=cuts,
+        )
+        # a limit that these commitments cannot keep may be kept by others
+        if secured is None or not secured.violations or monotonic_s() > until_true_s:
+            break
+        cuts = secured.cuts
     if secured is None:
         return None
     gap = max(0.0, solution.objective - float(np.fmax(solution.bound, relaxed.objective)))
@@ -131,25 +148,28 @@ def _searched(
 def _search(
     model: Model,
     solver: WarmSolver,
-    bounds: tuple[Array, Array],
+    problem: tuple[tuple[Array, Array], list[Row]],
     relaxed: Array,
     seconds: float,
     *,
     gap_cny: float,
 ) -> Solution:
     """Search commitments: first only where the relaxation is not integral, then everywhere from there."""
+    bounds, rows = problem
     until = monotonic_s() + seconds
     integers = model.integers
     settled = integers[np.abs(relaxed[integers] - np.round(relaxed[integers])) < SETTLED]
     lower, upper = bounds[0].copy(), bounds[1].copy()
     lower[settled] = upper[settled] = np.round(relaxed[settled])
     solver.load(lower, upper)
+    solver.add_rows(rows)
     near = solver.run(integers=integers, seconds=FIRST_SHARE * seconds, gap_cny=gap_cny)
     if not len(near.x):
         # nothing runs that need not: always a plan, and a start for the search
         solver.load(bounds[0], _with(bounds[1], integers, bounds[0][integers]))
         near = solver.run(integers=NO_INTEGERS, seconds=seconds)
     solver.load(*bounds)
+    solver.add_rows(rows)
     hint = near.x if len(near.x) else None
     found = solver.run(integers=integers, seconds=until - monotonic_s(), gap_cny=gap_cny, hint=hint)
     if len(found.x) or not len(near.x):

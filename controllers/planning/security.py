@@ -72,6 +72,7 @@ def secure(
     first: Solution,
     losses: Losses,
     deadline_true_s: float,
+    known_cuts: tuple[Cut, ...] = (),
 ) -> Secured | None:
     """Return the solution made AC-clean with its integers fixed, or None when a solve has no values.
 
@@ -81,7 +82,7 @@ def secure(
     """
     lower, upper = bounds[0].copy(), bounds[1].copy()
     _fix(lower, upper, first.x, model.integers)
-    found: dict[tuple[int, str], Cut] = {}
+    found = {(cut.step, cut.name): cut for cut in known_cuts}
     solution, settled = first, False
     for round_ in range(1, MAX_ROUNDS + 1):
         values = solution_of(model, solution.x[: model.compiled.size])
