@@ -11,6 +11,8 @@ MARGIN = 0.02
 """Selected above the order, so that a dead device needs no second round (notes: 2 to 5 %)."""
 STEPS = 20_000
 """Grid of the exact search over the ordered MW: at most 1 kW up to 20 MW, 0.005 % beyond."""
+EPSILON_MW = 1e-9
+"""What one more breaker counts among equal cuts: fewer and earlier ranked ones win."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +88,8 @@ def select(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
     """Return the blocks with the smallest over-cut of at least `need_mw`.
 
     Lower priorities are left alone as long as the higher ones are enough together. Equal cuts: the
-    lower sum of ranks. Where everything is not enough, everything. The search is exact on a grid
-    of `need_mw / STEPS` (at least 1 kW): a block counts as its MW rounded down to the grid.
+    lower sum of ranks. Where everything is not enough, everything. The over-cut is the smallest to
+    within one grid step of `need_mw / STEPS` (at least 1 kW) per block.
     """
     if need_mw <= 0 or not blocks:
         return ()
@@ -100,29 +102,28 @@ def select(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
 
 
 def _smallest(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
-    """Return the cheapest subset with the least sum >= need, by dynamic programming over sums."""
+    """Return the subset with the least sum >= need, by dynamic programming over rounded sums.
+
+    Each cell keeps the greatest true sum that rounds down to it, so no subset that is enough gets
+    lost by rounding, and the answer is at most one grid step per block above the best.
+    """
     grid = max(need_mw / STEPS, 1e-3)
-    weights = [int(block.mw / grid + 1e-9) for block in blocks]
-    need = int(np.ceil(need_mw / grid - 1e-9))
-    if sum(weights) < need:
-        return tuple(blocks)
-    size = need + max(weights) + 1
-    cost = np.full(size, np.inf)
-    cost[0] = 0.0
+    weights = [int(block.mw / grid) for block in blocks]
+    size = int(need_mw / grid) + max(weights) + 2
+    sums = np.full(size, -np.inf)
+    sums[0] = 0.0
     taken = np.zeros((len(blocks), size), dtype=bool)
     for i, (block, weight) in enumerate(zip(blocks, weights, strict=True)):
-        if weight == 0:
-            continue
-        offered = cost[: size - weight] + 1.0 + block.rank * 1e-3
-        better = offered < cost[weight:]
+        offered = sums[: size - weight] + block.mw - EPSILON_MW * (1.0 + block.rank * 1e-3)
+        better = offered > sums[weight:]
         taken[i, weight:] = better
-        cost[weight:] = np.where(better, offered, cost[weight:])
-    total = need + int(np.argmax(np.isfinite(cost[need:])))
+        sums[weight:] = np.where(better, offered, sums[weight:])
+    cell = int(np.argmin(np.where(sums >= need_mw - 2 * EPSILON_MW * len(blocks), sums, np.inf)))
     chosen = []
     for i in range(len(blocks) - 1, -1, -1):
-        if taken[i, total]:
+        if taken[i, cell]:
             chosen.append(blocks[i])
-            total -= weights[i]
+            cell -= weights[i]
     return tuple(reversed(chosen))
 
 

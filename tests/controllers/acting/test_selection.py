@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controllers.acting.selection import Block, armed, block_mw, masks, select
@@ -28,11 +28,12 @@ def brute_force(blocks, need):
     return sum(b.mw for b in blocks)
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.integers(1, 30_000), st.integers(1, 4)), min_size=1, max_size=9),
     st.integers(1, 60_000),
 )
+@example([(5, 1)] * 7 + [(6, 1), (19_971, 1)], 20_001)
 def test_the_selection_is_the_smallest_that_is_enough(drawn, need_kw):
     blocks = blocks_of([kw / 1000 for kw, _ in drawn], [p for _, p in drawn])
     need = need_kw / 1000
