@@ -1,6 +1,5 @@
 """The AC loop: solve, check all steps by AC power flow, add what is violated as rows, solve again."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -77,12 +76,12 @@ def secure(
     """Return the solution made AC-clean with its integers fixed, or None when a solve has no values.
 
     Each round settles the rounded variables, moves losses and efficiency curves to the solution,
-    replaces each violated limit's row by its newest and re-solves warm. It ends when the AC state is
+    adds a row for each violated limit and re-solves warm. It ends when the AC state is
     clean and the linear tie power agrees with the AC one, or after `MAX_ROUNDS` or at the deadline.
     """
     lower, upper = bounds[0].copy(), bounds[1].copy()
     _fix(lower, upper, first.x, model.integers)
-    found = {(cut.step, cut.name): cut for cut in known_cuts}
+    found = list(known_cuts)
     solution, settled = first, False
     for round_ in range(1, MAX_ROUNDS + 1):
         values = solution_of(model, solution.x[: model.compiled.size])
@@ -92,8 +91,7 @@ def secure(
         broken = tuple(v for v in violations(model.park, states) if v.rule in NETWORK_RULES)
         tie = (values["tie"]["import_mw"] - values["tie"]["export_mw"])[situation.window.span]
         off = np.nanmax(np.abs(tie - states.p_tie_mw), initial=0.0)
-        known = all((v.step, _row_name(v)) in found for v in broken)
-        if settled and off < TIE_TOLERANCE_MW and (not broken or (known and round_ > 3)):
+        if settled and off < TIE_TOLERANCE_MW and not broken:
             break
         if round_ == MAX_ROUNDS or monotonic_s() > deadline_true_s:
             break
@@ -101,8 +99,8 @@ def secure(
         if broken:
             steps = sorted({v.step for v in broken if v.step is not None})
             linear = sensitivities_all(oracle, p, q, steps=steps)
-            for cut in cuts(linear, _movable(model)):
-                found[cut.step, cut.name] = cut
+            # rows of earlier rounds stay: replacing them lets the solution swing between two points
+            found += cuts(linear, _movable(model))
         for name, block in model.blocks.items():
             if block.relinearise is not None:
                 block.relinearise(values[name], situation)
@@ -111,7 +109,7 @@ def secure(
         settled = True
         set_losses(model, losses)
         solver.load(lower, upper)
-        solver.add_rows([row_of(model, situation, cut) for cut in found.values()])
+        solver.add_rows([row_of(model, situation, cut) for cut in found])
         again = solver.run(
             integers=np.empty(0, dtype=np.int64), seconds=max(0.05, deadline_true_s - monotonic_s())
         )
@@ -124,7 +122,7 @@ def secure(
         p_mw=p,
         q_mvar=q,
         states=states,
-        cuts=tuple(found.values()),
+        cuts=tuple(found),
         rounds=round_,
         violations=broken,
     )
@@ -146,13 +144,6 @@ def _fix(lower: Array, upper: Array, x: Array, integers: npt.NDArray[np.int64]) 
 def _movable(model: Model) -> list[str]:
     """Elements whose power the plan decides; blocks that only follow others are left out."""
     return list(model.park.resources) + [name for name in model.park.loads if model.blocks[name].integers]
-
-
-def _row_name(violation: Violation) -> str:
-    if violation.rule == "loading":
-        return f"branch:{violation.resource}"
-    side = "voltage_max" if violation.found > violation.allowed else "voltage_min"
-    return f"{side}:{violation.resource}" if math.isfinite(violation.found) else "power_flow"
 
 
 def _moved(losses: Losses, model: Model, situation: Situation, p_mw: Array, losses_mw: Array) -> Losses:
