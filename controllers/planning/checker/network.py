@@ -1,21 +1,13 @@
-"""The independent checker: recomputes a plan from its own numbers; no cvxpy, no solver.
-
-It vetoes broken physics and undeclared relaxations, never a declared one. Nothing is released
-without its certificate.
-"""
-
-from collections.abc import Callable, Mapping
+"""Rules of the whole park: balance, AC state, tie, reserve."""
 
 import numpy as np
 
-from controllers.planning import checker_devices as devices
-from controllers.planning.checker_devices import Seen, seen
+from controllers.planning.checker.seen import ON_MW, POWER_MW, Seen
 from network.model import q_mvar
 from network.powerflow import AcStates, Oracle
 from network.security import violations
-from vpp.devices import Bess, Caes, Electrolyzer, H2Store, Pv, Wind
-from vpp.park.model import Park
-from vpp.types import Array, Certificate, Forecast, Plan, Violation
+from vpp.devices import Bess, Caes, Electrolyzer
+from vpp.types import Array, Violation
 
 BALANCE_MW = 0.02
 """Largest error of import - export + injections - losses, and of the tie against the AC tie."""
@@ -23,72 +15,9 @@ TIE_MW = 0.05
 """Excess of a tie limit that passes: the linear losses' remainder (assumption)."""
 VOLTAGE_PU, LOADING_PERCENT = 1e-4, 0.1
 """Excess of a network limit that passes: below what meters resolve (assumption)."""
-RULES = (
-    "length",
-    "finite",
-    "power_limit",
-    "exclusivity",
-    "storage_energy",
-    "soc_window",
-    "idle_step",
-    "minimum_time",
-    "starts",
-    "ramp",
-    "shed_ledger",
-    "energy_balance",
-    "power_flow",
-    "voltage",
-    "loading",
-    "tie_limit",
-    "reserve",
-)
 
 
-def check(park: Park, plan: Plan, forecast: Forecast, oracle: Oracle | None = None) -> Certificate:
-    """Return the certificate of a plan; `ok` only without violations.
-
-    A plan with missing series, wrong lengths or numbers that are not finite is refused before any
-    physics. `oracle` is the park's, where the caller has one.
-    """
-    view, formal = seen(park, plan, forecast)
-    if formal or view is None:
-        return _certificate(tuple(formal), None, float("nan"))
-    found: list[Violation] = []
-    for name, device in park.devices.items():
-        found += DEVICE_RULES[type(device)](view, name)
-    for name in park.loads:
-        found += devices.load(view, name)
-    states, network, error = _network(view, oracle or Oracle(park))
-    found += network
-    found += _reserve(view)
-    return _certificate(tuple(found), states, error)
-
-
-DEVICE_RULES: Mapping[type, Callable[[Seen, str], list[Violation]]] = {
-    Wind: devices.renewable,
-    Pv: devices.renewable,
-    Bess: devices.battery,
-    Caes: devices.caes_plant,
-    Electrolyzer: devices.electrolyser,
-    H2Store: devices.hydrogen,
-}
-
-
-def _certificate(found: tuple[Violation, ...], states: AcStates | None, error: float) -> Certificate:
-    nan = float("nan")
-    return Certificate(
-        ok=not found,
-        violations=found,
-        checked_rules=RULES,
-        max_vm_pu=float(np.nanmax(states.vm_pu)) if states is not None else nan,
-        min_vm_pu=float(np.nanmin(states.vm_pu)) if states is not None else nan,
-        max_loading_percent=float(np.nanmax(states.loading_percent)) if states is not None else nan,
-        max_balance_error_mw=error,
-        cut_rounds=0,
-    )
-
-
-def _network(view: Seen, oracle: Oracle) -> tuple[AcStates, list[Violation], float]:
+def network(view: Seen, oracle: Oracle) -> tuple[AcStates, list[Violation], float]:
     """AC state of all steps from the plan's injections, balance, tie and network limits."""
     park, plan = view.park, view.plan
     p = np.column_stack([plan.series[name]["p_mw"] for name in oracle.elements])
@@ -149,7 +78,7 @@ def _tie(view: Seen, tie_mw: Array, declared: set[tuple[str, int]]) -> list[Viol
     return found
 
 
-def _reserve(view: Seen) -> list[Violation]:
+def reserve(view: Seen) -> list[Violation]:
     """Upward reserve and island energy: missing amounts must be declared."""
     park, plan = view.park, view.plan
     found = []
@@ -161,6 +90,24 @@ def _reserve(view: Seen) -> list[Violation]:
             found += view.where(
                 "reserve", name, lacking, 0.001 * device.e_full_mwh, "island energy lacks {:.2f} MWh"
             )
-    room = sum((devices.room_up_mw(view, name) for name in park.devices), np.zeros(view.n))
+    room = sum((_room_up_mw(view, name) for name in park.devices), np.zeros(view.n))
     lacking = park.contracts.reserve.up_mw - room - view.declared("reserve_up")
     return found + view.where("reserve", "park", lacking, 0.1, "upward reserve lacks {:.2f} MW")
+
+
+def _room_up_mw(view: Seen, name: str) -> Array:
+    """Return (n,) by how much a device could raise its injection within a minute."""
+    device, s = view.park.devices[name], view.plan.series[name]
+    if not view.available(name):
+        return np.zeros(view.n)
+    if isinstance(device, Bess):
+        return np.asarray(device.discharge_max_mw - s["p_mw"])
+    if isinstance(device, Caes):
+        running = s["discharge_mw"] > ON_MW
+        return np.asarray(
+            np.where(running, device.params.turbine.p_rated_mw - s["discharge_mw"], 0.0) + s["charge_mw"]
+        )
+    if isinstance(device, Electrolyzer):
+        least = np.where(s["load_mw"] > device.standby_mw + POWER_MW, device.load_min_mw, device.standby_mw)
+        return np.maximum(0.0, s["load_mw"] - least)
+    return np.zeros(view.n)
