@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from vpp.errors import Fault, InvalidInput
+from vpp.park.model import Park
 from vpp.types import Array, Plan
 
 FORMAT = "yuanwang.plan"
@@ -27,6 +28,19 @@ _UNITS = (
     ("pu", "pu"),
     ("percent", "%"),
 )
+_SIDE = {"bess": " DC", "caes": " air"}
+_STORED = {
+    "bess": "MWh in the battery, DC side",
+    "caes": "MWh of air: charging adds AC x efficiency, a full discharge gives less AC",
+}
+"""What a plan's `e_mwh` counts, by kind of store."""
+LEGEND = {
+    "series": "by resource, load, tie and network; interval means, stores at the end of the step",
+    "p_mw": "at the terminals, injection positive",
+    **{f"e_mwh of {kind}": text for kind, text in _STORED.items()},
+    "h2_kg": "kg: of the electrolyser made in the step, of the store held at its end",
+    "import_mw, export_mw": "at the tie, both >= 0",
+}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -34,7 +48,8 @@ def plan_to_json(plan: Plan) -> bytes:
     """Return the plan as a JSON document of format `yuanwang.plan`, version 1.
 
     Numbers are written so that they read back bit for bit. `gap` may be nan and becomes null;
-    any other non-finite number raises ValueError, because no released plan holds one.
+    any other non-finite number raises ValueError, because no released plan holds one. `legend` tells
+    a reader what the names alone do not; it is not read back.
     """
     body = msgspec.to_builtins(plan, enc_hook=_array_to_list)
     if math.isnan(plan.gap):
@@ -42,7 +57,7 @@ def plan_to_json(plan: Plan) -> bytes:
     bad = next(_non_finite(body, "plan"), None)
     if bad is not None:
         raise ValueError(f"{bad} is not a finite number")
-    return msgspec.json.encode({"format": FORMAT, "version": VERSION, "plan": body})
+    return msgspec.json.encode({"format": FORMAT, "version": VERSION, "legend": LEGEND, "plan": body})
 
 
 def plan_from_json(data: bytes, *, file: str) -> Plan:
@@ -60,18 +75,19 @@ def plan_from_json(data: bytes, *, file: str) -> Plan:
         raise InvalidInput((fault,)) from error
 
 
-def plan_to_csv(plan: Plan, zone: str) -> str:
-    """Return one row per step: local and UTC start, then `NAME.series [unit]` columns.
+def plan_to_csv(park: Park, plan: Plan) -> str:
+    """Return one row per step: start in the plant's zone and UTC, then `NAME.series [unit]` columns.
 
-    `zone` is the plant's IANA zone. Text that a spreadsheet would run as a formula is disarmed
+    The stored energy of a CAES plant is `[MWh air]`, that of a battery `[MWh DC]`. Text that a spreadsheet would run as a formula is disarmed
     with a leading apostrophe (OWASP, "CSV Injection").
     """
-    columns = dict(_columns(plan))
+    zone = ZoneInfo(park.site.zone)
+    columns = dict(_columns(park, plan))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["start_local", "start_utc", *map(safe_cell, columns)])
     for step, start in enumerate(step_starts(plan)):
-        local = start.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes")
+        local = start.astimezone(zone).isoformat(timespec="minutes")
         cells = [_cell(values[step]) for values in columns.values()]
         writer.writerow([local, start.astimezone(UTC).isoformat(timespec="minutes"), *cells])
     return out.getvalue()
@@ -92,10 +108,13 @@ def unit_of(series: str) -> str:
     return next((unit for suffix, unit in _UNITS if series.endswith(suffix)), "1")
 
 
-def _columns(plan: Plan) -> Iterator[tuple[str, Array | tuple[str, ...]]]:
+def _columns(park: Park, plan: Plan) -> Iterator[tuple[str, Array | tuple[str, ...]]]:
     for name, group in plan.series.items():
+        resource = park.resources.get(name)
+        side = _SIDE.get(resource.kind, "") if resource else ""
         for series, values in group.items():
-            yield f"{name}.{series} [{unit_of(series)}]", values
+            unit = unit_of(series) + (side if series == "e_mwh" else "")
+            yield f"{name}.{series} [{unit}]", values
     for name, causes in plan.curtailment_cause.items():
         yield f"{name}.curtailment_cause", causes
     for bus, values in plan.vm_pu.items():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vpp.devices import Bess, Caes, H2Store
 from vpp.park.model import Park
 from vpp.types import Array, Plan
 
@@ -34,16 +35,20 @@ def energy_mwh(plan: Plan, p_mw: Array) -> float:
 
 
 def content_percent(park: Park, plan: Plan, name: str) -> Array | None:
-    """Return the content of a store at start and step ends, percent, shape (steps + 1,)."""
-    resource, device = park.resources[name], park.devices[name]
-    match resource.kind:
-        case "bess" | "caes":
-            key, full = "e_mwh", resource.e_mwh
-        case "h2_store":
-            key, full = "h2_kg", getattr(device.params, "usable_kg", None)
+    """Return the content of a store at start and step ends, percent, shape (steps + 1,).
+
+    Of what the store holds when full: a battery's DC energy, a CAES plant's air, usable hydrogen.
+    """
+    match park.devices[name]:
+        case Bess() as battery:
+            key, full = "e_mwh", battery.e_full_mwh
+        case Caes() as plant:
+            key, full = "e_mwh", plant.e_air_mwh
+        case H2Store() as store:
+            key, full = "h2_kg", store.params.usable_kg
         case _:
             return None
-    if not full or key not in plan.series[name]:
+    if key not in plan.series[name]:
         return None
     first = plan.initial.resources.get(name, {}).get(key, plan.series[name][key][0])
     return np.concatenate([[first], plan.series[name][key]]) / full * 100

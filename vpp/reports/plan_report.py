@@ -52,7 +52,7 @@ def write_plan(park: Park, plan: Plan, out_dir: Path | str) -> PlanPaths:
     folder.mkdir(parents=True, exist_ok=True)
     paths = PlanPaths(json=folder / "plan.json", csv=folder / "plan.csv", html=folder / "report.html")
     _write(paths.json, plan_to_json(plan))
-    _write(paths.csv, plan_to_csv(plan, park.site.zone).encode("utf-8-sig"))
+    _write(paths.csv, plan_to_csv(park, plan).encode("utf-8-sig"))
     _write(paths.html, plan_to_html(park, plan).encode())
     return paths
 

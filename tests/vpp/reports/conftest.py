@@ -32,7 +32,9 @@ def plan(park):
             case "bess" | "caes":
                 p_mw = 0.3 * top * -wave
                 discharge, charge = np.clip(p_mw, 0, None), np.clip(-p_mw, 0, None)
-                content = resource.e_mwh * (0.5 + 0.3 * np.sin(2 * np.pi * (hours - 6) / 24))
+                device = park.devices[name]
+                full = device.e_air_mwh if resource.kind == "caes" else device.e_full_mwh
+                content = full * (0.5 + 0.3 * np.sin(2 * np.pi * (hours - 6) / 24))
                 extra = {"charge_mw": charge, "discharge_mw": discharge, "e_mwh": content}
             case "electrolyzer":
                 p_mw, extra = zero - 8.0, {"load_mw": zero + 8.0, "h2_kg": zero + 38.0}

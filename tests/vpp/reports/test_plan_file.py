@@ -65,18 +65,19 @@ def test_a_series_with_null_is_refused(plan):
         plan_from_json(msgspec.json.encode(document), file="plan.json")
 
 
-def test_csv_has_a_row_per_step_with_plant_time_and_units(plan):
-    header, *rows = csv.reader(io.StringIO(plan_to_csv(plan, "Asia/Shanghai")))
+def test_csv_has_a_row_per_step_with_plant_time_and_units(park, plan):
+    header, *rows = csv.reader(io.StringIO(plan_to_csv(park, plan)))
     assert len(rows) == plan.steps
     assert rows[0][:2] == ["2026-03-15T00:00+08:00", "2026-03-14T16:00+00:00"]
     tie = header.index("tie.price_cny_per_mwh [CNY/MWh]")
     assert [float(row[tie]) for row in rows] == plan.series["tie"]["price_cny_per_mwh"].tolist()
     assert len({*header}) == len(header)
+    assert {"CAES1.e_mwh [MWh air]", "BESS1.e_mwh [MWh DC]"} < {*header}
 
 
-def test_csv_holds_no_formula(plan):
+def test_csv_holds_no_formula(park, plan):
     causes = dict.fromkeys(plan.curtailment_cause, ("=cmd|calc",) * plan.steps)
-    text = plan_to_csv(dataclasses.replace(plan, curtailment_cause=causes), "Asia/Shanghai")
+    text = plan_to_csv(park, dataclasses.replace(plan, curtailment_cause=causes))
     cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
     assert "'=cmd|calc" in cells
     assert not [c for c in cells if c.startswith(("=", "@", "+"))]

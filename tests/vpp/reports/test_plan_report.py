@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vpp.reports.plan_file import plan_from_json
-from vpp.reports.plan_numbers import curtailed_by_cause, loads_mw, supply_mw
+from vpp.reports.plan_numbers import content_percent, curtailed_by_cause, loads_mw, supply_mw
 from vpp.reports.plan_report import plan_to_html, write_plan
 from vpp.types import PlanLabel
 
@@ -73,3 +73,19 @@ def test_supply_and_curtailment_keep_every_megawatt(park, plan):
     curtailed = sum(plan.series[n]["curtailed_mw"] for n in plan.curtailment_cause)
     np.testing.assert_allclose(sum(curtailed_by_cause(plan).values()), curtailed)
     np.testing.assert_allclose(loads_mw(park, plan), sum(plan.series[n]["load_mw"] for n in park.loads))
+
+
+def test_every_store_is_shown_against_what_it_holds_when_full(park, plan):
+    caes, battery = park.devices["CAES1"], park.devices["BESS1"]
+    half = {
+        "CAES1": {**plan.series["CAES1"], "e_mwh": np.full(plan.steps, 0.5 * caes.e_air_mwh)},
+        "BESS1": {**plan.series["BESS1"], "e_mwh": np.full(plan.steps, 0.5 * battery.e_full_mwh)},
+        "H2S": {
+            **plan.series["H2S"],
+            "h2_kg": np.full(plan.steps, 0.5 * park.devices["H2S"].params.usable_kg),
+        },
+    }
+    shown = dataclasses.replace(plan, series={**plan.series, **half})
+    for name in half:
+        np.testing.assert_allclose(content_percent(park, shown, name), 50.0)
+    assert content_percent(park, shown, "WF") is None
