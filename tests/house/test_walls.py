@@ -1,8 +1,10 @@
 """The house itself: names, walls and what the control process may load."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -53,3 +55,25 @@ def test_importing_vpp_loads_nothing_heavy() -> None:
     code = f"import vpp, sys; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def imported_names() -> set[str]:
+    """Top-level names of everything that the five packages import, wherever it stands."""
+    names: set[str] = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
+
+
+def test_every_import_is_declared_and_every_dependency_is_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=~; ]", line)[0].lower() for line in project["dependencies"]}
+    owners = packages_distributions()
+    foreign = imported_names() - set(sys.stdlib_module_names) - set(PACKAGES)
+    imported = {owners[name][0].lower() for name in foreign}
+    # tzdata is data that zoneinfo reads where the system has none
+    assert imported == declared - {"tzdata"}
