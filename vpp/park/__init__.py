@@ -1,18 +1,20 @@
 """A park folder becomes a `Park`; every fault of the input is reported at once."""
 
 from vpp.park.endpoints import endpoints, with_port_base
-from vpp.park.load import load_park, shipped_parks
+from vpp.park.load import load_park
 from vpp.park.model import Park
-from vpp.park.series import read_series, span
+from vpp.park.series import read_series, uncovered
+from vpp.park.shipped import copy_park, shipped_parks
 from vpp.park.tariff import price_cny_per_mwh
 
 __all__ = [
     "Park",
+    "copy_park",
     "endpoints",
     "load_park",
     "price_cny_per_mwh",
     "read_series",
     "shipped_parks",
-    "span",
+    "uncovered",
     "with_port_base",
 ]

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import vpp
 from vpp.errors import Fault, InvalidInput
 from vpp.park.contract_rules import contract_faults, identity_faults
 from vpp.park.folder import Folder, read_folder
@@ -14,15 +13,13 @@ from vpp.park.profiles import read_profiles
 from vpp.park.rating_rules import rating_faults
 from vpp.park.register_rules import register_faults
 from vpp.park.settings import Settings
+from vpp.park.shipped import SHIPPED, shipped_parks
 from vpp.park.tables import NAME_PATTERN, Row
 from vpp.types import Grid
 
 T = TypeVar("T")
 
 _RULES = (identity_faults, grid_faults, register_faults, rating_faults, contract_faults)
-
-SHIPPED = Path(vpp.__file__).parent / "parks"
-"""Folder of the parks inside the package."""
 
 
 def load_park(path: Path | str) -> Park:
@@ -43,11 +40,6 @@ def load_park(path: Path | str) -> Park:
     if faults or folder.settings is None:
         raise InvalidInput(tuple(sorted(set(faults), key=_place)))
     return _park(root, folder, folder.settings, profiles)
-
-
-def shipped_parks() -> tuple[str, ...]:
-    """Return the names of the parks inside the package."""
-    return tuple(sorted(p.name for p in SHIPPED.iterdir() if (p / "park.toml").is_file()))
 
 
 def _root(path: Path | str) -> Path:

@@ -108,6 +108,19 @@ def span(profile: CsvProfile) -> str:
     return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
 
 
+def uncovered(profile: CsvProfile, first: datetime, last: datetime) -> Fault | None:
+    """Return the fault of a series that does not reach from `first` to `last`, or None."""
+    start, end = profile.start_epoch_s, profile.start_epoch_s + len(profile.p_mw) * profile.step_s
+    if start <= first.timestamp() and last.timestamp() <= end:
+        return None
+    asked = " to ".join(f"{t.astimezone(timezone.utc):%Y-%m-%d %H:%M}" for t in (first, last))
+    return Fault(
+        file=profile.file,
+        wrong=f"no values of {profile.resource} for all of {asked} UTC",
+        expected=f"a time within {span(profile)}",
+    )
+
+
 def _judge_entry(entry: SeriesEntry, zone_known: bool, say: Say) -> None:
     if entry.zone is not None and not zone_known:
         say(None, f"zone {quoted(entry.zone)}", "an IANA zone such as Asia/Shanghai")

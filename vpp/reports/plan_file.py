@@ -78,8 +78,8 @@ def plan_from_json(data: bytes, *, file: str) -> Plan:
 def plan_to_csv(park: Park, plan: Plan) -> str:
     """Return one row per step: start in the plant's zone and UTC, then `NAME.series [unit]` columns.
 
-    The stored energy of a CAES plant is `[MWh air]`, that of a battery `[MWh DC]`. Text that a spreadsheet would run as a formula is disarmed
-    with a leading apostrophe (OWASP, "CSV Injection").
+    The stored energy of a CAES plant is `[MWh air]`, that of a battery `[MWh DC]`. Text that a
+    spreadsheet would run as a formula is disarmed with a leading apostrophe (OWASP, "CSV Injection").
     """
     zone = ZoneInfo(park.site.zone)
     columns = dict(_columns(park, plan))

@@ -115,7 +115,9 @@ def _add_page(app: FastAPI, parts: Parts) -> None:
         """Show the live page to a session; take a token once and make it a session."""
         query = request.query_params
         if is_same(query.get("token", ""), parts.token):
-            return _with_cookie(RedirectResponse("/", HTTPStatus.SEE_OTHER), COOKIE, session_of(parts.token))
+            asked = choose_language(query.get("lang"), None, "")
+            there = RedirectResponse(f"/?lang={asked}" if "lang" in query else "/", HTTPStatus.SEE_OTHER)
+            return _with_cookie(there, COOKIE, session_of(parts.token))
         cookie, accept = request.cookies.get("lang"), request.headers.get("accept-language", "")
         language = choose_language(query.get("lang"), cookie, accept)
         if not has_session(request):

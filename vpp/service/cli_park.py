@@ -1,4 +1,7 @@
-"""`vpp park ...`: look at a park folder before anything runs on it."""
+"""`vpp park ...`: copy a shipped park, and look at a folder before anything runs on it."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -8,8 +11,9 @@ from vpp.service.terminal import say, to_json
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    park = typer.Typer(help="Check a park folder.", no_args_is_help=True, rich_markup_mode=None)
+    park = typer.Typer(help="Copy or check a park folder.", no_args_is_help=True, rich_markup_mode=None)
     park.command("check")(check)
+    park.command("copy")(copy)
     app.add_typer(park, name="park")
 
 
@@ -37,3 +41,13 @@ def check(park: ParkArgument, as_json: JsonOption = False) -> None:
     counts = ", ".join(f"{summary[key]} {key}" for key in ("buses", "lines", "trafos"))
     tables = {"resources": loaded.resources, "loads": loaded.loads, "meters": loaded.meters}
     say(f"{loaded.name}: good; {counts}, {', '.join(f'{len(rows)} {name}' for name, rows in tables.items())}")
+
+
+def copy(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a shipped park.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty folder.")],
+) -> None:
+    """Copy a shipped park into a folder of your own, to be changed there."""
+    from vpp.park import copy_park
+
+    say(f"{copy_park(name, folder)}: a copy of {name}; its settings are in {folder / 'park.toml'}")

@@ -15,8 +15,8 @@ from vpp.service import ready
 from vpp.service.cli_plan import plan_lines, plan_one
 from vpp.service.exits import ExitCode
 from vpp.service.launch import Wishes, launch, request_for
+from vpp.service.request import RunRequest, addresses
 from vpp.service.runs import ROOT
-from vpp.service.supervise import RunRequest, addresses
 from vpp.service.terminal import say
 from vpp.state_dir import StateDir
 

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 from vpp.clock import Schedule, monotonic_s, wall_now
 from vpp.errors import Fault, InvalidInput
-from vpp.park import Park, load_park, with_port_base
+from vpp.park import Park, load_park, uncovered, with_port_base
 from vpp.service import ready
+from vpp.service.request import PLANT, WEB, RunRequest, addresses, children_of
 from vpp.service.runs import ROOT, state_for
-from vpp.service.supervise import PLANT, WEB, Live, RunRequest, Watcher, addresses, children_of, supervise
+from vpp.service.supervise import Live, Watcher, supervise
 from vpp.service.times import parse_stamp
 from vpp.state_dir import RunSettings
 
@@ -45,8 +46,8 @@ class Wishes:
 def request_for(wishes: Wishes) -> RunRequest:
     """Return the run that was wished for.
 
-    Raises InvalidInput for a faulty park or scenario, and for a speed, start or scenario without a
-    simulated plant.
+    Raises InvalidInput for a faulty park or scenario, for a speed, start or scenario without a
+    simulated plant, and for a time that a series of the park does not cover.
     """
     park = load_park(wishes.park)
     faults = _faults(wishes, park)
@@ -55,6 +56,10 @@ def request_for(wishes: Wishes) -> RunRequest:
     if wishes.port_base is not None:
         park = with_port_base(park, wishes.port_base)
     start, length, segments = _course(wishes, park)
+    ends_at = None if length is None else start + length
+    gaps = [uncovered(profile, start, ends_at or start) for profile in park.csv_profiles.values()]
+    if any(gaps):
+        raise InvalidInput(tuple(fault for fault in gaps if fault is not None))
     settings = RunSettings(
         park=park.folder,
         schedule=Schedule(origin_true_s=monotonic_s() + (LEAD_S if wishes.hil else 0.0), segments=segments),
@@ -68,7 +73,7 @@ def request_for(wishes: Wishes) -> RunRequest:
         park=park,
         state=state_for(park.name, wishes.state),
         settings=settings,
-        ends_at=None if length is None else start + length,
+        ends_at=ends_at,
         own_process=wishes.own_process,
     )
 

@@ -5,7 +5,7 @@ No socket, no process and no true second: a day runs as fast as the machine comp
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -109,7 +109,8 @@ def run_in_memory(
 ) -> RunOutcome:
     """Run a park for `duration_s` plant seconds with one control cycle every `tick_s`.
 
-    `tick_s` is also the step of the simulated devices, plant seconds. `planner` is asked whenever a
+    `tick_s` is also the step of the simulated devices and control's cycle, plant seconds: commands are
+    trusted for as many cycles as in a live run at rate `tick_s`. `planner` is asked whenever a
     re-plan is due; `planner_of(park)` is the product's own. One that fails is what it is in a live
     run: control goes on with the plan it has. Without `journal_dir` the journal is thrown away.
     """
@@ -117,7 +118,8 @@ def run_in_memory(
         clock = SimulatedClock(start)
         rig = Rig(park, start, seed, scenario, step_s=tick_s)
         journal = Journal(journal_dir or Path(spare), clock)
-        control = build_control(park, LoopbackField(rig, clock), clock, journal, epoch=1)
+        ticking = replace(park, horizon=replace(park.horizon, cycle_s=float(tick_s)))
+        control = build_control(ticking, LoopbackField(rig, clock), clock, journal, epoch=1)
         course = _Course(park=park, planner=planner, control=control, clock=clock)
         try:
             first = asyncio.run(_run(course, rig, scenario, ticks=round(duration_s / tick_s), tick_s=tick_s))

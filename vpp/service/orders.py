@@ -1,5 +1,6 @@
 """Commands to control: built with an expiry, sent over its socket, answered or failed in words."""
 
+import math
 import secrets
 from datetime import datetime, timedelta
 
@@ -7,7 +8,7 @@ from vpp.clock import RealClock
 from vpp.errors import DeviceFailure, Fault, InvalidInput
 from vpp.link import Message, StatusRequest, ask
 from vpp.state_dir import StateDir
-from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport, Snapshot
+from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport, ShedTarget, Snapshot
 
 EXPIRY_S = 10.0
 """True seconds after which a command that was not taken must no longer be."""
@@ -94,20 +95,34 @@ def _reply(answer: Message) -> Reply:
 
 
 def shed_lines(report: ShedReport) -> list[str]:
-    """Return a shed report for people: megawatts, stages with their times, each breaker."""
-    word = "drill" if report.drill else "shed"
-    lines = [
-        f"{word} {report.order_id}: ordered {report.ordered_mw:.1f} MW of {report.armed_mw:.1f} armed, "
-        f"metered {report.metered_cut_mw:.1f} MW, over-cut {report.over_cut_mw:+.1f} MW: "
-        f"{'good' if report.ok else 'NOT REACHED'} (rate {report.rate:g})",
+    """Return a shed report for people: megawatts, stages with their times, each breaker.
+
+    A drill opens nothing, so its meter proves nothing and is left out.
+    """
+    word, goal = ("drill", "PASSED") if report.drill else ("shed", "REACHED")
+    proof, metered = "", ""
+    if not report.drill:
+        proof = f": metered {report.metered_cut_mw:.1f} MW, over-cut {report.over_cut_mw:+.1f} MW"
+        took = f"{report.metered_ms:.0f} ms" if math.isfinite(report.metered_ms) else "never"
+        metered = f", metered {took}"
+    return [
+        f"{word} {report.order_id} {'' if report.ok else 'NOT '}{goal} at rate {report.rate:g}",
+        f"  ordered {report.ordered_mw:.1f} MW of {report.armed_mw:.1f} armed{proof}",
         f"  decided {report.decision_ms:.1f} ms, first write {report.first_write_ms:.1f} ms, "
-        f"last answer {report.last_ack_ms:.1f} ms, metered {report.metered_ms:.0f} ms",
+        f"last answer {report.last_ack_ms:.1f} ms{metered}",
+        *(_target_line(target, drill=report.drill) for target in report.targets),
+        *([f"  {report.text}"] if report.text else []),
     ]
-    for target in report.targets:
-        outcome = "not needed" if target.outcome is None else target.outcome.value
-        when = "" if target.ack_ms is None else f" after {target.ack_ms:.1f} ms"
-        lines.append(
-            f"  {target.load:12} {target.blocks.bit_count()} blocks, expected {target.expected_mw:.1f} MW, "
-            f"{outcome}{when}, metered {target.metered_cut_mw:.1f} MW"
-        )
-    return [*lines, *([f"  {report.text}"] if report.text else [])]
+
+
+def _target_line(target: ShedTarget, *, drill: bool) -> str:
+    if not target.blocks:
+        return f"  {target.load:10} not needed"
+    answer = "no answer" if target.outcome is None else target.outcome.value
+    when = "" if target.ack_ms is None else f" in {target.ack_ms:.1f} ms"
+    metered = "" if drill else f", metered {target.metered_cut_mw:.1f} MW"
+    count = target.blocks.bit_count()
+    return (
+        f"  {target.load:10} {count} block{'s' if count > 1 else ''}, "
+        f"{target.expected_mw:.1f} MW expected, {answer}{when}{metered}"
+    )

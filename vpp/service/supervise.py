@@ -1,51 +1,31 @@
 """One run of a park: its processes started, watched, started again, and ended together."""
 
 import asyncio
-import shutil
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 from vpp.clock import RealClock
 from vpp.errors import DeviceFailure, TimedOut, YuanwangError
-from vpp.link import LinkClient, Note, StatusRequest
+from vpp.link import LinkClient, Note
 from vpp.park import endpoints
-from vpp.park.model import Park
 from vpp.service import ready
 from vpp.service.children import Child, death_text, end, last_words, start
+from vpp.service.request import CONTROL, PLANNER, PLANT, SERVICE, RunRequest, children_of
 from vpp.service.runs import RunLock
-from vpp.state_dir import RunSettings, StateDir
-from vpp.types import Severity, Snapshot
+from vpp.service.takeover import answers, take_over
+from vpp.types import Severity
 
-PLANT, CONTROL, PLANNER, SERVICE = "plant", "control", "planner", "service"
-WEB = "web page"
 READY_S = 45.0
 """True seconds that a process may take until it answers (assumption: two slow cores, cold disk)."""
-LEFTOVER_S = 6.0
-"""True seconds that processes of a killed run may take to end."""
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Pauses before the next start; the first is far below the 2 s of design §2."""
 ALARM_S = 5.0
 """True seconds that the alarm of a restart stands after the process answers again."""
 STEADY_S = 60.0
 """A process that lived so long starts again with the shortest pause."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What `vpp run` was asked for."""
-
-    park: Park
-    """With the port base of the run already applied."""
-    state: StateDir
-    settings: RunSettings
-    ends_at: datetime | None
-    """Plant time; None: until Ctrl-C."""
-    own_process: tuple[str, ...] = ()
-    """Endpoints of the simulated plant that get a server process of their own."""
 
 
 @dataclass(slots=True)
@@ -121,7 +101,7 @@ def _signals_end(live: Live, body: "asyncio.Task[None]") -> Iterator[None]:
 
 
 async def _body(live: Live, watchers: tuple[Watcher, ...]) -> None:
-    await _take_over(live)
+    await take_over(live.request, live.clock)
     live.request.state.write_settings(live.request.settings)
     children = children_of(live.request)
     if live.request.settings.simulated:
@@ -145,68 +125,6 @@ async def _until_end(live: Live) -> None:
     else:
         schedule = live.request.settings.schedule
         await live.clock.sleep_true(schedule.true_at(live.request.ends_at) - live.clock.true_s())
-
-
-def children_of(request: RunRequest) -> list[Child]:
-    """Return the processes of a run, the plant first."""
-    modules = {CONTROL: "controllers.acting", PLANNER: "controllers.planning", SERVICE: "vpp.service"}
-    state = ("--state", str(request.state.root))
-    own = tuple(word for name in request.own_process for word in ("--own-process", name))
-    children = [
-        Child(name=name, arguments=("-m", module, *state), log=request.state.logs / f"{name}.log")
-        for name, module in modules.items()
-    ]
-    if request.settings.simulated:
-        plant = Child(
-            name=PLANT, arguments=("-m", "hil", *state, *own), log=request.state.logs / f"{PLANT}.log"
-        )
-        return [plant, *children]
-    return children
-
-
-async def _take_over(live: Live) -> None:
-    """Wait for the rest of a killed run, clear its socket, and refuse ports that stay taken."""
-    state, killed = live.request.state, live.request.state.socket.exists()
-
-    async def is_clear() -> bool:
-        if state.socket.exists() and await answers(state):
-            return False
-        ready.require_free(addresses(live.request))
-        return True
-
-    clear = await ready.wait_for(is_clear, live.clock, LEFTOVER_S if killed else 0.0)
-    if not clear:
-        ready.require_free(addresses(live.request))
-        if await answers(state):
-            raise DeviceFailure(f"control of an earlier run still answers on {state.socket}: end it first")
-    state.socket.unlink(missing_ok=True)
-    if live.request.settings.simulated:
-        _set_aside(state)
-
-
-def _set_aside(state: StateDir) -> None:
-    """Move what the last simulated plant left to `earlier`, in place of what lies there.
-
-    A simulated plant starts anew, so its plan, memory and journal belong to another course of time;
-    a real plant goes on, and so do they.
-    """
-    earlier = state.root / "earlier"
-    shutil.rmtree(earlier, ignore_errors=True)
-    earlier.mkdir(mode=0o700)
-    memory = state.root / "control.memory"
-    for path in (state.journal, state.logs, state.device_log, state.current_plan, memory):
-        if path.exists():
-            path.rename(earlier / path.name)
-    state.prepare()
-
-
-def addresses(request: RunRequest) -> list[tuple[str, str, int]]:
-    """Return the ports that this machine must give to the run: (what for, host, port)."""
-    settings = request.settings
-    web = [(WEB, settings.web_host, settings.web_port)]
-    if not settings.simulated:
-        return web
-    return [*((id_, e.host, e.port) for id_, e in endpoints(request.park).items()), *web]
 
 
 async def _bring_up(live: Live, children: list[Child]) -> None:
@@ -267,12 +185,6 @@ async def _keep(live: Live, child: Child) -> None:
         await _until_noted(live, child, text)
 
 
-async def answers(state: StateDir) -> bool:
-    """Return whether control answers on its socket with a snapshot; raises DeviceFailure, OSError."""
-    async with await LinkClient.connect(state.socket, "supervisor", ready.TRY_S) as client:
-        return isinstance(await client.request(StatusRequest(), ready.TRY_S), Snapshot)
-
-
 async def _until_noted(live: Live, child: Child, text: str) -> None:
     """Tell control of a restart, and again that the process answers, so that its alarm ends."""
 
@@ -300,8 +212,8 @@ async def _until_noted(live: Live, child: Child, text: str) -> None:
 
 
 async def _end_all(live: Live) -> None:
-    """End the people's and planner's side first, then control, the plant last."""
-    for names in ((SERVICE, PLANNER), (CONTROL,), (PLANT,)):
+    """End control first, so that it takes no other's end for a failure, and the plant last."""
+    for names in ((CONTROL,), (SERVICE, PLANNER), (PLANT,)):
         killed = await end([live.processes[name] for name in names if name in live.processes])
         if killed:
             live.remark(f"{killed} of {', '.join(names)} did not end in time and had to be killed")

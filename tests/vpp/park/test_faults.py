@@ -9,7 +9,7 @@ import pytest
 
 from vpp.errors import Fault, InvalidInput
 from vpp.park import load_park
-from vpp.park.load import SHIPPED
+from vpp.park.shipped import SHIPPED
 
 Edit = Callable[[Path], None]
 

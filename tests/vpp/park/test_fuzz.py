@@ -11,7 +11,7 @@ from hypothesis.strategies import DataObject
 
 from vpp.errors import Fault, InvalidInput
 from vpp.park import load_park, read_series
-from vpp.park.load import SHIPPED
+from vpp.park.shipped import SHIPPED
 
 SOURCE = SHIPPED / "small10"
 FILES = sorted(str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*") if p.suffix in (".csv", ".toml"))

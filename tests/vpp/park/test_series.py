@@ -11,9 +11,9 @@ import pytest
 
 from vpp.errors import InvalidInput
 from vpp.park import load_park, read_series
-from vpp.park.load import SHIPPED
 from vpp.park.model import CsvProfile
 from vpp.park.series import span
+from vpp.park.shipped import SHIPPED
 
 LOCAL = ZoneInfo("Asia/Shanghai")
 START = datetime(2026, 3, 17, tzinfo=LOCAL)

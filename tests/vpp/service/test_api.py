@@ -280,6 +280,8 @@ def test_the_token_opens_the_page_once_and_leaves_the_address(web):
     assert "samesite=strict" in cookie
     assert TOKEN not in opened.headers["set-cookie"]
     assert web.get("/").status_code == 200
+    spoken = web.get(f"/?token={TOKEN}&lang=zh", follow_redirects=False)
+    assert spoken.headers["location"] == "/?lang=zh"
     assert web.get("/?token=wrong", headers={"Cookie": ""}).status_code in (200, 401)
 
 

@@ -130,6 +130,24 @@ def test_powers_are_magnitudes_with_a_word_for_their_direction(small10, make_sna
     assert all(n >= 0 for key, n in numbers(view) if key == "mw")
 
 
+@pytest.mark.parametrize(("name", "full_mwh"), [("CAES1", 509.6), ("BESS1", 80.0)])
+def test_a_store_is_shown_against_what_it_holds_when_full(small10, make_snapshot, name, full_mwh):
+    snapshot = make_snapshot(small10)
+    half = replace(snapshot.readings[name], values={"p_mw": 0.0, "e_mwh": full_mwh / 2})
+    view = live_view(small10, replace(snapshot, readings={**snapshot.readings, name: half}), None, ())
+    store = next(s for s in view["storage"] if s["id"] == name)
+    assert (store["full"], store["percent"]) == (full_mwh, 50.0)
+
+
+def test_a_store_that_draws_its_own_use_alone_is_idle(small10, make_snapshot):
+    snapshot = make_snapshot(small10)
+    rest_mw = -small10.devices["CAES1"].params.standby_aux_mw
+    resting = replace(snapshot.readings["CAES1"], values={"p_mw": rest_mw})
+    view = live_view(small10, replace(snapshot, readings={**snapshot.readings, "CAES1": resting}), None, ())
+    device = next(d for d in view["devices"] if d["id"] == "CAES1")
+    assert (device["mw"], device["direction"]) == (-rest_mw, "idle")
+
+
 def test_a_silent_device_is_shown_as_not_known(shown):
     device = next(d for d in shown["devices"] if d["id"] == "CAES1")
     assert (device["mw"], device["quality"], device["age_s"]) == (None, "bad", None)

@@ -6,7 +6,7 @@ import pytest
 from vpp.errors import InvalidInput
 from vpp.park import endpoints
 from vpp.service.launch import LEAD_S, Wishes, request_for
-from vpp.service.supervise import addresses, children_of
+from vpp.service.request import addresses, children_of
 
 SCENARIO = """
 name = "short"

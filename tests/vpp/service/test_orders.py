@@ -1,6 +1,8 @@
 """Commands against a stand-in for control on a real socket."""
 
 import asyncio
+import math
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -98,14 +100,20 @@ def test_a_command_for_a_dead_control_fails_at_once_in_words(state: StateDir) ->
 
 
 def test_a_shed_report_names_every_stage() -> None:
-    order = ShedOrder(id="shed-1", mw=20.0, drill=True, expires_at=START)
+    order = ShedOrder(id="shed-1", mw=20.0, drill=False, expires_at=START)
     text = "\n".join(orders.shed_lines(report(order, ok=False)))
     for word in (
-        "drill shed-1",
+        "shed shed-1 NOT REACHED",
         "ordered 20.0 MW",
-        "NOT REACHED",
         "decided 0.4 ms",
         "first write",
         "metered 800 ms",
     ):
         assert word in text
+
+
+def test_a_drill_claims_no_metered_cut() -> None:
+    order = ShedOrder(id="drill-1", mw=20.0, drill=True, expires_at=START)
+    lines = orders.shed_lines(replace(report(order, ok=True), metered_ms=math.inf))
+    assert lines[0].startswith("drill drill-1 PASSED")
+    assert not [line for line in lines if "metered" in line or "inf" in line]

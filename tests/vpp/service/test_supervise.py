@@ -15,7 +15,9 @@ from vpp.service import supervise as module
 from vpp.service.children import Child
 from vpp.service.launch import Wishes, request_for
 from vpp.service.ready import free_base, wait_for
-from vpp.service.supervise import Live, RunRequest, supervise
+from vpp.service.request import RunRequest
+from vpp.service.supervise import Live, supervise
+from vpp.service.takeover import set_aside
 from vpp.types import Reply
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
@@ -125,7 +127,7 @@ def test_a_simulated_plant_starts_anew_and_keeps_the_last_journal_aside(request_
     state.prepare()
     (state.journal / "00000001.ywj").write_bytes(b"x")
     state.token.write_text("kept", encoding="ascii")
-    module._set_aside(state)
+    set_aside(state)
     assert not list(state.journal.iterdir())
     assert (state.root / "earlier" / "journal" / "00000001.ywj").read_bytes() == b"x"
     assert state.token.read_text(encoding="ascii") == "kept"

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from vpp.devices import Bess, Caes, Device, H2Store
 from vpp.park.model import Park
 from vpp.service.api_feed import TrendPoint
 from vpp.types import Load, NoticeClass, Plan, Quality, Reading, Snapshot
@@ -112,40 +113,55 @@ def _tie(park: Park, snapshot: Snapshot) -> Json:
 
 
 def _store(park: Park, snapshot: Snapshot, name: str) -> Json:
-    resource, reading = park.resources[name], snapshot.readings.get(name)
-    shown: Json = {"id": name, "kind": resource.kind, **_power(reading, ("discharging", "charging"))}
-    if resource.kind == "h2_store":
-        full = getattr(park.devices[name].params, "usable_kg", None)
-        kg = _value(reading, "h2_kg")
-        share = kg / full if kg is not None and full else None
-        return shown | {"content": kg, "full": full, "unit": "kg", "percent": _percent(share)}
+    device, reading = park.devices[name], snapshot.readings.get(name)
+    power = _power(reading, ("discharging", "charging"), own_use_mw(device))
+    shown: Json = {"id": name, "kind": park.resources[name].kind, **power}
+    match device:
+        case H2Store():
+            content, full, unit = _value(reading, "h2_kg"), device.params.usable_kg, "kg"
+        case Caes():
+            content, full, unit = _value(reading, "e_mwh"), device.e_air_mwh, "MWh"
+        case Bess():
+            content, full, unit = _value(reading, "e_mwh"), device.e_full_mwh, "MWh"
+        case _:
+            content, full, unit = None, 0.0, ""
+    soc = content / full if content is not None and full else _value(reading, "soc")
     mode = _value(reading, "mode_code")
-    state = _MODES[int(mode)] if mode is not None and 0 <= mode < len(_MODES) else None
-    full, content = resource.e_mwh, _value(reading, "e_mwh")
-    share = content / full if content is not None and full else _value(reading, "soc")
     return shown | {
         "content": content,
-        "full": full,
-        "unit": "MWh",
-        "percent": _percent(share),
-        "state": state,
+        "full": round(full, 1),
+        "unit": unit,
+        "percent": _percent(soc),
+        "state": _MODES[int(mode)] if mode is not None and 0 <= mode < len(_MODES) else None,
     }
+
+
+def own_use_mw(device: Device) -> float:
+    """Return what a store draws at rest, MW: drawing no more than that, it does not charge."""
+    match device:
+        case Bess():
+            return device.aux_mw
+        case Caes():
+            return device.params.standby_aux_mw
+        case _:
+            return 0.0
 
 
 def _device(park: Park, snapshot: Snapshot, plan: Plan | None, name: str) -> Json:
     kind, setpoint = park.resources[name].kind, snapshot.setpoints.get(name)
+    rest_mw = own_use_mw(park.devices[name])
     words = ("discharging", "charging") if kind in ("bess", "caes") else ("feeding", "drawing")
     shown = {
         "id": name,
         "kind": kind,
         "mode": snapshot.modes.get(name),
-        **_power(snapshot.readings.get(name), words),
+        **_power(snapshot.readings.get(name), words, rest_mw),
         "setpoint": None,
-        "planned": _directed(planned_mw(plan, name, snapshot.at), words),
+        "planned": _directed(planned_mw(plan, name, snapshot.at), words, rest_mw),
     }
     if setpoint is not None:
         shown["setpoint"] = {
-            **_directed(setpoint.p_mw, words),
+            **_directed(setpoint.p_mw, words, rest_mw),
             "source": setpoint.source,
             "age_s": max(0.0, (snapshot.at - setpoint.issued_at).total_seconds()),
             "clipped_by": list(setpoint.clipped_by),
@@ -185,11 +201,11 @@ def _plan(plan: Plan, snapshot: Snapshot, zone: ZoneInfo) -> Json:
     }
 
 
-def _power(reading: Reading | None, words: tuple[str, str]) -> Json:
+def _power(reading: Reading | None, words: tuple[str, str], rest_mw: float = 0.0) -> Json:
     if reading is None:
         return {"mw": None, "direction": None, "quality": Quality.BAD, "age_s": None}
     age = {"quality": reading.quality, "age_s": _round(reading.age_s, 1)}
-    return {**_directed(reading.values.get("p_mw"), words), **age}
+    return {**_directed(reading.values.get("p_mw"), words, rest_mw), **age}
 
 
 def _sum(snapshot: Snapshot, names: Iterable[str], words: tuple[str, str]) -> Json:
@@ -200,12 +216,16 @@ def _sum(snapshot: Snapshot, names: Iterable[str], words: tuple[str, str]) -> Js
     return {**_directed(sum(known) if known else None, words), "quality": quality, "age_s": _round(age_s, 1)}
 
 
-def _directed(p_mw: float | None, words: tuple[str, str]) -> Json:
-    """Return magnitude and direction code of an injection; (positive, negative) words."""
+def _directed(p_mw: float | None, words: tuple[str, str], rest_mw: float = 0.0) -> Json:
+    """Return magnitude and direction code of an injection; (positive, negative) words.
+
+    A device that draws up to `rest_mw`, its own use, is idle.
+    """
     value = _round(p_mw)
     if value is None:
         return {"mw": None, "direction": None}
-    direction = "idle" if abs(value) < IDLE_MW else words[0] if value > 0 else words[1]
+    idle = -rest_mw - IDLE_MW < value < IDLE_MW
+    direction = "idle" if idle else words[0] if value > 0 else words[1]
     return {"mw": abs(value), "direction": direction}
 
 
