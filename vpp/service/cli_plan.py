@@ -1,5 +1,6 @@
 """`vpp plan`: one day ahead, with its certificate and its report."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ def plan(
     park: ParkArgument,
     day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="First day, plant zone.")],
     days: Annotated[
-        int, typer.Option("--days", min=1, max=7, help="Days, each planned from its own start.")
+        int, typer.Option("--days", min=1, max=7, help="Days, each from the end of the one before.")
     ] = 1,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Default: .yuanwang/PARK/plans.")
@@ -42,22 +43,23 @@ def plan(
 
     loaded = load_park(park)
     folder = out or ROOT / loaded.name / "plans"
-    results = [plan_one(loaded, first + timedelta(days=k), folder) for k in range(days)]
+    results = []
+    for made, files in written_days(loaded, first, days, folder):
+        results.append((made, files))
+        if not as_json:
+            say("\n".join(plan_lines(made, files)))
     if as_json:
         say(to_json([summary(made, files) for made, files in results]))
-    else:
-        for made, files in results:
-            say("\n".join(plan_lines(made, files)))
     raise typer.Exit(max(of_plan(made.label) for made, _ in results))
 
 
-def plan_one(park: "Park", day: date, folder: Path) -> "tuple[Plan, list[Path]]":
-    """Plan one day and write its files to `folder/DAY`; NoPlan where none could be released."""
-    from controllers.planning import plan_day
+def written_days(park: "Park", first: date, days: int, folder: Path) -> "Iterator[tuple[Plan, list[Path]]]":
+    """Plan days and write the files of each to `folder/DAY`; NoPlan where none could be released."""
     from vpp.reports import write_plan
+    from vpp.service.day_plans import plan_days
 
-    made = plan_day(park, day).plan
-    return made, list(write_plan(park, made, folder / day.isoformat()))
+    for k, made in enumerate(plan_days(park, first, days)):
+        yield made, list(write_plan(park, made, folder / (first + timedelta(days=k)).isoformat()))
 
 
 def summary(made: "Plan", files: list[Path]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from vpp.errors import DeviceFailure
 from vpp.park import Park, endpoints, load_park
 from vpp.service import ready
-from vpp.service.cli_plan import plan_lines, plan_one
+from vpp.service.cli_plan import plan_lines, written_days
 from vpp.service.exits import ExitCode
 from vpp.service.launch import Wishes, launch, request_for
 from vpp.service.request import RunRequest, addresses
@@ -35,8 +35,8 @@ def demo(scenario: Path | None = None) -> int:
     """
     park = load_park(PARK)
     say(f"1/3  planning {DAY} for {park.name}")
-    made, files = plan_one(park, DAY, STATE / "plan")
-    say("\n".join(plan_lines(made, files)))
+    for made, files in written_days(park, DAY, 1, STATE / "plan"):
+        say("\n".join(plan_lines(made, files)))
     request = request_for(_wishes(park, scenario or Path(park.folder) / "scenarios" / "demo.toml"))
     say(f"\n2/3  running it on a simulated plant, {_length_text(request)}; Ctrl-C ends it")
     live = launch(request, quiet=False)

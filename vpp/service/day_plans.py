@@ -1,0 +1,89 @@
+"""Days planned one after the other, each from the state in which the one before it ends."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from controllers.planning import Planner, initial_state
+from controllers.planning.planner import DAY_AHEAD_DEADLINE_S
+from forecasts import outlook
+from vpp.clock import UTC
+from vpp.park.model import Park
+from vpp.types import Array, Plan, PlantState
+
+MADE_BEFORE = timedelta(hours=9)
+"""A day's forecast is that of 15:00 the day before, the hour of the day-ahead job."""
+
+
+def plan_days(park: Park, first: date, days: int) -> Iterator[Plan]:
+    """Yield the plans of `days` local days; the first starts from the park's initial state.
+
+    Raises NoPlan for the first day that none can be released for, InvalidInput where a series of
+    the park does not reach.
+    """
+    planner, state = Planner(park), None
+    for k in range(days):
+        day = first + timedelta(days=k)
+        start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(park.site.zone)).astimezone(UTC)
+        steps = park.horizon.day_ahead_steps
+        made = planner.plan(
+            initial_state(park, start) if state is None else state,
+            outlook(park, start - MADE_BEFORE, start, steps),
+            steps=steps,
+            deadline_s=DAY_AHEAD_DEADLINE_S,
+        ).plan
+        state = state_after(park, made)
+        yield made
+
+
+def state_after(park: Park, plan: Plan) -> PlantState:
+    """Return the state in which a plan leaves the park at its end, taken for a midnight.
+
+    Stores, machines and open breakers are as planned; what counts by the day (starts, hydrogen
+    delivered, calls) begins anew; the month's peak is the highest so far, unless a month begins.
+    """
+    at = plan.start + timedelta(minutes=plan.step_min * plan.steps)
+    fresh = initial_state(park, at)
+    zone, peak_mw = ZoneInfo(park.site.zone), fresh.month_peak_mw
+    if at.astimezone(zone).month == plan.start.astimezone(zone).month:
+        peak_mw = max(plan.initial.month_peak_mw, float(plan.series["tie"]["import_mw"].max()))
+    return PlantState(
+        at=at,
+        resources={
+            name: {**values, **_left(plan.series[name], plan.step_min)}
+            for name, values in fresh.resources.items()
+        },
+        calls={
+            name: {**ledger, **_open(plan.series[name], plan.step_min)}
+            for name, ledger in fresh.calls.items()
+        },
+        month_peak_mw=peak_mw,
+    )
+
+
+def _left(series: Mapping[str, Array], step_min: int) -> dict[str, float]:
+    """Return a resource's state at the end of its last step."""
+    left = {k: float(series[k][-1]) for k in ("p_mw", "e_mwh", "mode_code", "trains") if k in series}
+    if "mode_code" in series:
+        left["mode_min"] = _minutes_unchanged(series["mode_code"], step_min)
+    if "stacks" in series:
+        left["on_stacks"] = float(series["stacks"][-1])
+    elif "h2_kg" in series:
+        left["h2_kg"] = float(series["h2_kg"][-1])
+    return left
+
+
+def _open(series: Mapping[str, Array], step_min: int) -> dict[str, float]:
+    """Return what of a load's ledger a call that still runs at the end changes."""
+    if "open_blocks" not in series or not series["open_blocks"][-1]:
+        return {}
+    running = _minutes_unchanged(series["open_blocks"] > 0, step_min)
+    return {"open_blocks": float(series["open_blocks"][-1]), "running_min": running}
+
+
+def _minutes_unchanged(values: Array | np.ndarray[tuple[int], np.dtype[np.bool_]], step_min: int) -> float:
+    """Return for how long a series has had its last value."""
+    other = np.flatnonzero(values != values[-1])
+    return float(step_min * (len(values) - 1 - other[-1] if len(other) else len(values)))
