@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 
 from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
 from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
@@ -20,12 +19,8 @@ from vpp.types import Array, Plan, TieSensitivity
 
 SEARCH_SHARE = 0.6
 """Share of the time left that a search for commitments may take; the rest is for the AC loop."""
-FIRST_SHARE = 0.4
-"""Share of a search that looks only where the relaxation is not integral."""
 SEARCHES = 2
 """Searches for commitments, the second knowing the network limits that the first broke."""
-SETTLED = 1e-6
-"""Distance from an integer below which the relaxation has decided."""
 NO_INTEGERS = np.empty(0, dtype=np.int64)
 
 
@@ -119,7 +114,7 @@ def _searched(
     for _ in range(SEARCHES):
         seconds = max(0.1, SEARCH_SHARE * (until_true_s - monotonic_s()))
         rows = [row_of(model, now, cut) for cut in cuts]
-        solution = _search(model, solver, (bounds, rows), relaxed.x, seconds, gap_cny=GROSS_GAP * gross)
+        solution = _search(model, solver, (bounds, rows), seconds, gap_cny=GROSS_GAP * gross)
         if solution.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
             return None
         secured = secure(
@@ -149,38 +144,24 @@ def _search(
     model: Model,
     solver: WarmSolver,
     problem: tuple[tuple[Array, Array], list[Row]],
-    relaxed: Array,
     seconds: float,
     *,
     gap_cny: float,
 ) -> Solution:
-    """Search commitments: first only where the relaxation is not integral, then everywhere from there."""
-    bounds, rows = problem
-    until = monotonic_s() + seconds
-    integers = model.integers
-    settled = integers[np.abs(relaxed[integers] - np.round(relaxed[integers])) < SETTLED]
-    lower, upper = bounds[0].copy(), bounds[1].copy()
-    lower[settled] = upper[settled] = np.round(relaxed[settled])
+    """Search commitments; where the time finds none, return those in which nothing runs that need not."""
+    (lower, upper), rows = problem
     solver.load(lower, upper)
     solver.add_rows(rows)
-    near = solver.run(integers=integers, seconds=FIRST_SHARE * seconds, gap_cny=gap_cny)
-    if not len(near.x):
-        # nothing runs that need not: always a plan, and a start for the search
-        solver.load(bounds[0], _with(bounds[1], integers, bounds[0][integers]))
-        near = solver.run(integers=NO_INTEGERS, seconds=seconds)
-    solver.load(*bounds)
-    solver.add_rows(rows)
-    hint = near.x if len(near.x) else None
-    found = solver.run(integers=integers, seconds=until - monotonic_s(), gap_cny=gap_cny, hint=hint)
-    if len(found.x) or not len(near.x):
+    found = solver.run(integers=model.integers, seconds=seconds, gap_cny=gap_cny)
+    if len(found.x):
         return found
-    return replace(near, status=SolveStatus.FEASIBLE, bound=math.nan)
-
-
-def _with(values: Array, at: npt.NDArray[np.int64], new: Array) -> Array:
-    out = values.copy()
-    out[at] = new
-    return out
+    idle = upper.copy()
+    idle[model.integers] = lower[model.integers]
+    solver.load(lower, idle)
+    solver.add_rows(rows)
+    least = solver.run(integers=NO_INTEGERS, seconds=seconds)
+    status = SolveStatus.FEASIBLE if len(least.x) else least.status
+    return replace(least, status=status, bound=math.nan)
 
 
 def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:

@@ -26,7 +26,7 @@ from vpp.types import Certificate, DispatchOrder, Forecast, Plan, PlantState
 SPARE_STEPS = 8
 """Steps beyond a day in the usual model: a plan made in a day's last two hours reaches to the end of
 the next day."""
-DAY_AHEAD_DEADLINE_S = 5.0
+DAY_AHEAD_DEADLINE_S = 20.0
 """True seconds for a day-ahead plan; days that are not calm end in a tenth of it (measured)."""
 
 

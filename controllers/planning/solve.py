@@ -6,8 +6,9 @@ side are applied here directly (they are semi-private: checked against cvxpy's o
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import cvxpy as cp
@@ -24,6 +25,25 @@ RESIDUAL = 1e-4
 """Largest violation that the check outside the solver lets pass, relative to max(1, |row|)."""
 INTEGRAL = 1e-5
 """Largest distance of an integer variable from its integer."""
+OPTIONS: Mapping[str, bool | int | float] = MappingProxyType(
+    {
+        "output_flag": False,
+        "threads": 1,
+        "primal_feasibility_tolerance": FEASIBILITY,
+        "mip_feasibility_tolerance": FEASIBILITY,
+        "mip_rel_gap": 0.0,
+        "mip_heuristic_effort": 0.0,
+        "mip_heuristic_run_rins": False,
+        "mip_heuristic_run_rens": False,
+        "mip_heuristic_run_root_reduced_cost": False,
+        "mip_allow_restart": False,
+        "mip_pscost_minreliable": 0,
+        "mip_max_nodes": 1000,
+    }
+)
+"""Searches within a search took three quarters of the time and rounding at the root finds nearly as
+good a start (measured on hard days: 66 s to 17 s for six of them). Nodes bound a search the same way
+on every machine; the deadline only guards."""
 
 
 class SolveStatus(StrEnum):
@@ -104,12 +124,7 @@ class WarmSolver:
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
         self._highs = highspy.Highs()
-        for option, value in (
-            ("output_flag", False),
-            ("threads", 1),
-            ("primal_feasibility_tolerance", FEASIBILITY),
-            ("mip_feasibility_tolerance", FEASIBILITY),
-        ):
+        for option, value in OPTIONS.items():
             self._highs.setOptionValue(option, value)
         self._basis: Any = None
         self._matrix: Any = None
@@ -150,12 +165,10 @@ class WarmSolver:
         integers: npt.NDArray[np.int64],
         seconds: float,
         gap_cny: float = 0.0,
-        hint: Array | None = None,
     ) -> Solution:
         """Solve; with `integers` empty as LP, warm from the last basis.
 
-        `seconds` of true time are left; `gap_cny` is the absolute gap at which a search may stop;
-        `hint` is a solution to start a search from.
+        `seconds` of true time are left; `gap_cny` is the absolute gap at which a search may stop.
         """
         highs = self._highs
         kinds = np.full(highs.getNumCol(), highspy.HighsVarType.kContinuous, dtype=object)
@@ -169,13 +182,6 @@ class WarmSolver:
         passed = 0.0 if len(integers) else highs.getRunTime()
         highs.setOptionValue("time_limit", passed + max(0.01, seconds))
         highs.setOptionValue("mip_abs_gap", gap_cny)
-        highs.setOptionValue("mip_rel_gap", 0.0)
-        # with a hint, presolve costs five times the search itself (measured)
-        highs.setOptionValue("presolve", "choose" if hint is None else "off")
-        if hint is not None and len(integers):
-            guess = highspy.HighsSolution()
-            guess.col_value = list(hint) + [0.0] * (highs.getNumCol() - len(hint))
-            highs.setSolution(guess)
         highs.run()
         return self._solution(integers)
 
@@ -188,7 +194,7 @@ class WarmSolver:
         )
         if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
             self._basis = None
-            return _with(nothing, SolveStatus.INFEASIBLE)
+            return replace(nothing, status=SolveStatus.INFEASIBLE)
         stopped = status in (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit)
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         if status != highspy.HighsModelStatus.kOptimal and not (stopped and feasible and len(integers)):
@@ -240,12 +246,6 @@ class WarmSolver:
     def lazy_rows(self) -> tuple[Row, ...]:
         """Lazy rows in force."""
         return tuple(self._rows)
-
-
-def _with(solution: Solution, status: SolveStatus) -> Solution:
-    return Solution(
-        status=status, x=solution.x, objective=solution.objective, bound=solution.bound, words=solution.words
-    )
 
 
 def values_of(compiled: Compiled, x: Array, variables: Mapping[str, cp.Variable]) -> dict[str, Array]:

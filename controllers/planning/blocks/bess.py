@@ -30,7 +30,6 @@ def block(park: Park, device: Bess, frame: Frame) -> Block:
     drawn at all times: p_mw = discharge - charge - aux. Energy is on the DC side, at the slot's end.
     """
     n, name, params = frame.axis.n, device.resource.id, device.params
-    size = device.e_full_mwh
     p, charge, discharge, e = (cp.Variable(n, name=f"{name}_{x}") for x in ("p", "ch", "dis", "e"))
     e_start = cp.Parameter(name=f"{name}_e0")
     aux, room = cp.Parameter(n, name=f"{name}_aux"), cp.Parameter(n, name=f"{name}_room")
@@ -54,20 +53,10 @@ def block(park: Park, device: Bess, frame: Frame) -> Block:
 
     def update(situation: Situation) -> Bounds:
         on = situation.window.active * float(situation.is_available(name))
-        e0 = situation.state.resources[name]["e_mwh"]
-        e_start.value = e0
+        e_start.value = situation.state.resources[name]["e_mwh"]
         aux.value = device.aux_mw * on
         room.value = device.discharge_max_mw * on
-        passed = np.cumsum(situation.window.dt_h)
-        low = min(params.soc_min * size, e0) * (1 - loss_per_h) ** passed - 1e-6
-        high = np.full(n, max(params.soc_max * size, e0) + 1e-6)
-        # a bounded p cannot pass its rating even where the own use is drawn on top
-        bounds = {
-            "p_mw": (np.full(n, device.resource.p_min_mw), np.full(n, device.resource.p_max_mw)),
-            "charge": (np.zeros(n), device.charge_max_mw * on),
-            "discharge": (np.zeros(n), device.discharge_max_mw * on),
-            "e": (low, high),
-        }
+        bounds = _bounds(device, situation, np.asarray(on, dtype=np.float64))
         return {**bounds, "charging": (np.zeros(n), np.ones(n))} if integers else bounds
 
     def series(values: Values, situation: Situation) -> dict[str, Array]:
@@ -91,3 +80,18 @@ def block(park: Park, device: Bess, frame: Frame) -> Block:
         reserve_up_mw=room - p,
         e_mwh=e,
     )
+
+
+def _bounds(device: Bess, situation: Situation, on: Array) -> Bounds:
+    """Return ratings and the energy window; a window left before the plan is widened, decay included."""
+    n, params, size = len(on), device.params, device.e_full_mwh
+    e0 = situation.state.resources[device.resource.id]["e_mwh"]
+    passed_h = np.cumsum(situation.window.dt_h)
+    low = min(params.soc_min * size, e0) * bess.retention(device, 3600.0) ** passed_h - 1e-6
+    # a bounded p cannot pass its rating even where the own use is drawn on top
+    return {
+        "p_mw": (np.full(n, device.resource.p_min_mw), np.full(n, device.resource.p_max_mw)),
+        "charge": (np.zeros(n), device.charge_max_mw * on),
+        "discharge": (np.zeros(n), device.discharge_max_mw * on),
+        "e": (low, np.full(n, max(params.soc_max * size, e0) + 1e-6)),
+    }

@@ -19,6 +19,7 @@ from controllers.planning.blocks.caes_history import (
     commitments_of,
     history,
     on_before,
+    power_before,
 )
 from controllers.planning.blocks.hull import chord, lower_hull, upper_hull
 from controllers.planning.slots import Frame, Situation
@@ -174,17 +175,6 @@ def _ramps(plant: Plant, frame: Frame) -> list[Any]:
     return rows
 
 
-def _power_before(device: Caes, machine: int, trains: int, p_mw: float, e_mwh: float) -> tuple[float, float]:
-    """Return (charge, discharge) MW of the slots before the plan, inside the limits of the block."""
-    turbine, compressor = device.params.turbine, device.params.compressor
-    if machine == DISCHARGE:
-        return 0.0, float(np.clip(p_mw, turbine.p_min_mw, caes.discharge_max_mw(device, e_mwh)))
-    if machine == CHARGE:
-        most = min(caes.charge_max_mw(device, e_mwh), compressor.p_rated_mw * trains)
-        return float(np.clip(-p_mw, compressor.p_min_mw * trains, most)), 0.0
-    return 0.0, 0.0
-
-
 def _update(plant: Plant, situation: Situation) -> Bounds:
     window, device = situation.window, plant.device
     n, name = window.axis.n, device.resource.id
@@ -209,7 +199,7 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
         "air_in": (np.zeros(n), np.full(n, np.inf)),
         "air_out": (np.zeros(n), np.full(n, np.inf)),
     }
-    before = _power_before(device, past.machine, past.trains, state.get("p_mw", 0.0), e0)
+    before = power_before(device, past.machine, past.trains, state.get("p_mw", 0.0), e0)
     gone = np.arange(n) < window.first
     most = (
         device.params.compressor.p_rated_mw * device.params.compressor.trains,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controllers.planning.slots import Situation
-from vpp.devices import Caes
+from vpp.devices import Caes, caes
 from vpp.types import Array
 
 IDLE, CHARGE, DISCHARGE = 0, 1, 2
@@ -76,3 +76,14 @@ def commitments_of(device: Caes, situation: Situation) -> dict[int, Array]:
     for k in range(1, device.params.compressor.trains + 1):
         units[k] = known * ((mode == CHARGE) & (trains >= k))
     return units
+
+
+def power_before(device: Caes, machine: int, trains: int, p_mw: float, e_mwh: float) -> tuple[float, float]:
+    """Return (charge, discharge) MW of the slots before the plan, inside the limits of the block."""
+    turbine, compressor = device.params.turbine, device.params.compressor
+    if machine == DISCHARGE:
+        return 0.0, float(np.clip(p_mw, turbine.p_min_mw, caes.discharge_max_mw(device, e_mwh)))
+    if machine == CHARGE:
+        most = min(caes.charge_max_mw(device, e_mwh), compressor.p_rated_mw * trains)
+        return float(np.clip(-p_mw, compressor.p_min_mw * trains, most)), 0.0
+    return 0.0, 0.0

@@ -38,20 +38,9 @@ def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
     ]
 
     def update(situation: Situation) -> Bounds:
-        window, state = situation.window, situation.state.resources[name]
-        answers = float(situation.is_available(name))
-        live.value, correction.value = window.active * answers, np.zeros(n)
-        gone = np.arange(n) < window.first
-        drawn = min(max(-state.get("p_mw", 0.0), 0.0), high - standby) * answers
-        # history only prices the first start: a share `on` that fits the load satisfies its rows
-        was = np.where(gone, drawn / (high - standby), 0.0)
-        return {
-            "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
-            "load": (np.where(gone, drawn, 0.0), np.where(gone, drawn, np.inf)),
-            "on": (was, np.where(gone, was, live.value)),
-            "start": (np.zeros(n), np.where(gone, 0.0, np.inf)),
-            "h2": (np.zeros(n), np.full(n, np.inf)),
-        }
+        live.value = situation.window.active * float(situation.is_available(name))
+        correction.value = np.zeros(n)
+        return _bounds(device, situation, np.asarray(live.value))
 
     def rounded(values: Values) -> Bounds:
         running = (values["load"] >= (standby + low) / 2).astype(float) * np.asarray(live.value)
@@ -87,3 +76,20 @@ def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
         relinearise=relinearise,
         rounded=rounded,
     )
+
+
+def _bounds(device: Electrolyzer, situation: Situation, live: Array) -> Bounds:
+    n, name = len(live), device.resource.id
+    drawn_mw = max(-situation.state.resources[name].get("p_mw", 0.0), 0.0)
+    span_mw = device.load_max_mw - device.standby_mw
+    drawn_mw = min(drawn_mw, span_mw) * float(situation.is_available(name))
+    gone = np.arange(n) < situation.window.first
+    # history only prices the first start: a share `on` that fits the load satisfies its rows
+    was = np.where(gone, drawn_mw / span_mw, 0.0)
+    return {
+        "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
+        "load": (np.where(gone, drawn_mw, 0.0), np.where(gone, drawn_mw, np.inf)),
+        "on": (was, np.where(gone, was, live)),
+        "start": (np.zeros(n), np.where(gone, 0.0, np.inf)),
+        "h2": (np.zeros(n), np.full(n, np.inf)),
+    }

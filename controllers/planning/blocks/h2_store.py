@@ -39,20 +39,10 @@ def block(park: Park, device: H2Store, frame: Frame, inflows_kg_per_h: Sequence[
 
     def update(situation: Situation) -> Bounds:
         window, state = situation.window, situation.state.resources[name]
-        live = window.active * float(situation.is_available(name))
-        first_kg = state["h2_kg"]
-        kg_start.value = first_kg
+        kg_start.value = state["h2_kg"]
         hours.value = window.days * window.dt_h
         owed.value = owed_kg(park, situation, state.get("delivered_kg", 0.0))
-        low, high = params.min_fill * params.usable_kg, params.usable_kg
-        return {
-            "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
-            "kg": (np.full(n, min(low, first_kg)), np.full(n, max(high, first_kg))),
-            "delivery": (np.zeros(n), params.pipeline_max_kg_per_h * live),
-            "vented": (np.zeros(n), np.full(n, np.inf)),
-            "inflow": (np.zeros(n), np.full(n, np.inf)),
-            "shortfall": (np.zeros(DAYS), np.full(DAYS, np.inf)),
-        }
+        return _bounds(device, situation)
 
     def series(values: Values, situation: Situation) -> dict[str, Array]:
         return {
@@ -78,6 +68,20 @@ def block(park: Park, device: H2Store, frame: Frame, inflows_kg_per_h: Sequence[
         update=update,
         series=series,
     )
+
+
+def _bounds(device: H2Store, situation: Situation) -> Bounds:
+    n, name, params = situation.window.axis.n, device.resource.id, device.params
+    live = situation.window.active * float(situation.is_available(name))
+    kg = situation.state.resources[name]["h2_kg"]
+    return {
+        "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
+        "kg": (np.full(n, min(device.min_kg, kg)), np.full(n, max(params.usable_kg, kg))),
+        "delivery": (np.zeros(n), params.pipeline_max_kg_per_h * live),
+        "vented": (np.zeros(n), np.full(n, np.inf)),
+        "inflow": (np.zeros(n), np.full(n, np.inf)),
+        "shortfall": (np.zeros(DAYS), np.full(DAYS, np.inf)),
+    }
 
 
 def owed_kg(park: Park, situation: Situation, delivered_kg: float) -> Array:

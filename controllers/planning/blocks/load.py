@@ -51,41 +51,12 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         rows.append(start[h:] + _last(stop, rest, h) <= 1)
 
     def update(situation: Situation) -> Bounds:
-        window, ledger = situation.window, situation.state.calls.get(name, {})
         demand.value = situation.load_mw[name]
         part.value = situation.load_mw[name] * load.interruptible_share / load.blocks
         left = np.full(calls_left.shape, float(load.max_calls_per_day))
-        left[0] = ledger.get("calls_left", left[0])
+        left[0] = situation.state.calls.get(name, {}).get("calls_left", left[0])
         calls_left.value = left
-        open_now = ledger.get("open_blocks", 0.0)
-        gone = np.arange(n) < window.first
-        before = gone & (np.arange(n) == window.first - 1) & (open_now > 0)
-        slot = np.arange(n) - window.first
-        held = max(1, int((load.max_shed_min - ledger.get("running_min", 0.0)) // window.axis.step_min))
-        keep = window.active & (slot < min(held, longest - 1)) & (open_now > 0)
-        resting = slot < int(np.ceil(ledger.get("rest_min", 0.0) / window.axis.step_min))
-        may = window.active & ~resting & (load.max_calls_per_day > 0)
-        fixed = (before | keep) * 1.0
-        stopping = np.append(0.0, np.maximum(0.0, fixed[:-1] - fixed[1:]))
-        return {
-            "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
-            "open": (fixed * open_now, np.where(before | keep, open_now, np.where(may, load.blocks, 0.0))),
-            "call": (fixed, np.where(before | keep | may, 1.0, 0.0)),
-            "start": (np.where(before, 1.0, 0.0), np.where(before, 1.0, may * 1.0)),
-            "stop": (np.zeros(n), np.where(window.active | (np.arange(n) == window.end), 1.0, stopping)),
-            "shut": (np.zeros(n), np.full(n, float(load.blocks))),
-            "shed": (np.zeros(n), np.full(n, np.inf)),
-        }
-
-    def committed(situation: Situation) -> Bounds:
-        kept = situation.previous_series(name, "open_blocks")
-        if kept is None:
-            return {}
-        known = situation.window.active & ~np.isnan(kept)
-        return {
-            "open": (np.where(known, kept, -np.inf), np.where(known, kept, np.inf)),
-            "call": (np.where(known, kept > 0, -np.inf), np.where(known, kept > 0, np.inf)),
-        }
+        return _bounds(load, situation, longest)
 
     def series(values: Values, situation: Situation) -> dict[str, Array]:
         count = np.round(values["open"])
@@ -107,8 +78,43 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         update=update,
         series=series,
         integers=("open", "call"),
-        committed=committed,
+        committed=lambda situation: _committed(load, situation),
     )
+
+
+def _bounds(load: Load, situation: Situation, longest: int) -> Bounds:
+    """Return the bounds that the ledger gives: a running call held, a rest that is not over kept."""
+    window, ledger = situation.window, situation.state.calls.get(load.id, {})
+    slots, free = np.arange(window.axis.n), np.zeros(window.axis.n)
+    slot, step_min = slots - window.first, window.axis.step_min
+    open_now = ledger.get("open_blocks", 0.0)
+    before = (slot == -1) & (open_now > 0)
+    held = max(1, int((load.max_shed_min - ledger.get("running_min", 0.0)) // step_min))
+    keep = window.active & (slot < min(held, longest - 1)) & (open_now > 0)
+    resting = slot < int(np.ceil(ledger.get("rest_min", 0.0) / step_min))
+    may = window.active & ~resting & (load.max_calls_per_day > 0)
+    fixed = (before | keep) * 1.0
+    stopping = np.append(0.0, np.maximum(0.0, fixed[:-1] - fixed[1:]))
+    return {
+        "p_mw": (free - np.inf, free + np.inf),
+        "open": (fixed * open_now, np.where(before | keep, open_now, np.where(may, load.blocks, 0.0))),
+        "call": (fixed, np.where(before | keep | may, 1.0, 0.0)),
+        "start": (before * 1.0, (before | may) * 1.0),
+        "stop": (free, np.where(window.active | (slots == window.end), 1.0, stopping)),
+        "shut": (free, free + load.blocks),
+        "shed": (free, free + np.inf),
+    }
+
+
+def _committed(load: Load, situation: Situation) -> Bounds:
+    kept = situation.previous_series(load.id, "open_blocks")
+    if kept is None:
+        return {}
+    known = situation.window.active & ~np.isnan(kept)
+    return {
+        "open": (np.where(known, kept, -np.inf), np.where(known, kept, np.inf)),
+        "call": (np.where(known, kept > 0, -np.inf), np.where(known, kept > 0, np.inf)),
+    }
 
 
 def _last(x: cp.Variable, count: int, first: int) -> Any:

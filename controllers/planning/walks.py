@@ -1,0 +1,128 @@
+"""Devices and loads walked through the steps of a plan with plain arithmetic.
+
+What a device is asked is cut to what it can do from where it stands. Each function returns the series
+of one element, arrays of shape (steps,).
+"""
+
+import math
+
+import numpy as np
+
+from controllers.planning.blocks.caes_history import CHARGE, DISCHARGE, history
+from controllers.planning.slots import Situation
+from vpp.devices import Bess, Caes, Electrolyzer, H2Store, bess, caes, electrolyzer
+from vpp.types import Array
+
+
+def load(now: Situation, name: str) -> dict[str, Array]:
+    """Return a load whose open blocks stay open for the rest of their call, as the block holds."""
+    load, ledger = now.park.loads[name], now.state.calls.get(name, {})
+    demand = now.load_mw[name][now.window.span]
+    opened = np.zeros(len(demand))
+    if ledger.get("open_blocks", 0.0) > 0 and load.blocks:
+        left = load.max_shed_min - ledger.get("running_min", 0.0)
+        opened[: max(1, int(left // now.window.axis.step_min))] = ledger["open_blocks"]
+    shed = demand * load.interruptible_share * opened / load.blocks if load.blocks else 0.0 * demand
+    return {"p_mw": shed - demand, "load_mw": demand, "shed_mw": shed, "open_blocks": opened}
+
+
+def renewable(now: Situation, name: str, wish: Array) -> dict[str, Array]:
+    """Return wind or PV: what is wished, at most what is available."""
+    most = np.minimum(now.available_mw[name][now.window.span], now.park.resources[name].p_max_mw)
+    most = most * now.is_available(name)
+    p = np.clip(wish, 0.0, most)
+    return {"p_mw": p, "available_mw": most, "curtailed_mw": most - p}
+
+
+def battery(now: Situation, name: str, device: Bess, wish: Array) -> dict[str, Array]:
+    """Return a battery that follows the wish as far as rating and stored energy allow."""
+    on, params = float(now.is_available(name)), device.params
+    e = now.state.resources[name]["e_mwh"]
+    low, high = min(params.soc_min * device.e_full_mwh, e), max(params.soc_max * device.e_full_mwh, e)
+    rows = []
+    for p, hours in zip(wish, now.window.dt_h[now.window.span], strict=True):
+        kept = e * bess.retention(device, hours * 3600)
+        asked = (p + device.aux_mw) * on
+        room_out = max(0.0, kept - low) * params.eta_dis / hours
+        room_in = max(0.0, high - kept) / params.eta_ch / hours
+        out = min(max(asked, 0.0), device.discharge_max_mw, room_out)
+        into = min(max(-asked, 0.0), device.charge_max_mw, room_in)
+        e = kept + hours * (params.eta_ch * into - out / params.eta_dis)
+        rows.append((out - into - device.aux_mw * on, into, out, e))
+    p, into, out, energy = (np.array(column) for column in zip(*rows, strict=True))
+    return {"p_mw": p, "charge_mw": into, "discharge_mw": out, "e_mwh": energy}
+
+
+def air_plant(now: Situation, name: str, device: Caes, wish: Array) -> dict[str, Array]:
+    """Return a plant that carries on or stops what runs: turn-rounds and starts are not taken over."""
+    on, params = float(now.is_available(name)), device.params
+    e = now.state.resources[name]["e_mwh"]
+    past = history(device, now)
+    machine, trains = past.machine, past.trains
+    held = _held_steps(now, device, name, machine)
+    rows = []
+    for k, (p, hours) in enumerate(zip(wish, now.window.dt_h[now.window.span], strict=True)):
+        kept = e * caes.retention(device, hours * 3600)
+        asked = p + params.standby_aux_mw
+        into = out = 0.0
+        if machine == DISCHARGE and (asked > params.turbine.p_min_mw / 2 or k < held):
+            most = caes.discharge_max_mw(
+                device, max(device.e_min_mwh, kept - params.turbine.p_rated_mw * hours / params.eta_discharge)
+            )
+            out = min(max(asked, params.turbine.p_min_mw), most)
+        elif machine == CHARGE and (-asked > params.compressor.p_min_mw / 2 or k < held):
+            low, high = trains * params.compressor.p_min_mw, trains * params.compressor.p_rated_mw
+            into = min(max(-asked, low), high, caes.charge_max_mw(device, e))
+        flow = (
+            caes.air_mwh_per_h(device, -into, trains)
+            if into
+            else caes.air_mwh_per_h(device, out, 0)
+            if out
+            else 0.0
+        )
+        after = kept + hours * flow
+        if not min(device.e_min_mwh, e) <= after <= max(device.e_max_mwh, e):
+            into = out = 0.0
+            after = kept
+        if not (into or out):
+            machine, trains = 0, 0
+        e = after
+        rows.append((on * (out - into - params.standby_aux_mw), into, out, e, machine, trains if into else 0))
+    names = ("p_mw", "charge_mw", "discharge_mw", "e_mwh", "mode_code", "trains")
+    return {
+        key: np.array(column, dtype=float) for key, column in zip(names, zip(*rows, strict=True), strict=True)
+    }
+
+
+def _held_steps(now: Situation, device: Caes, name: str, machine: int) -> int:
+    spec = device.params.turbine if machine == DISCHARGE else device.params.compressor
+    left = spec.min_up_time_min - now.state.resources[name].get("mode_min", math.inf)
+    return max(0, math.ceil(left / now.window.axis.step_min)) if machine and left > 0 else 0
+
+
+def electrolyser(now: Situation, name: str, device: Electrolyzer, wish: Array) -> dict[str, Array]:
+    """Return electrolysers that run in their band or stand by, whichever is nearer to the wish."""
+    load = np.clip(-wish, device.standby_mw, device.load_max_mw)
+    running = load >= (device.standby_mw + device.load_min_mw) / 2
+    load = np.where(running, np.maximum(load, device.load_min_mw), device.standby_mw) * now.is_available(name)
+    hours = now.window.dt_h[now.window.span]
+    return {
+        "p_mw": -load,
+        "load_mw": load,
+        "stacks": np.array([float(electrolyzer.best_stacks(device, mw)) for mw in load]),
+        "h2_kg": np.array([electrolyzer.h2_kg_per_h(device, mw) for mw in load]) * hours,
+    }
+
+
+def hydrogen(now: Situation, name: str, device: H2Store, made_kg: Array, wish: Array) -> dict[str, Array]:
+    """Return a store that delivers the wish while it lasts and vents what it cannot hold."""
+    kg, rows = now.state.resources[name]["h2_kg"], []
+    most = device.params.pipeline_max_kg_per_h * now.is_available(name)
+    for made, asked, hours in zip(made_kg, wish, now.window.dt_h[now.window.span], strict=True):
+        out = min(min(asked, most) * hours, max(0.0, kg + made - device.min_kg))
+        vented = max(0.0, kg + made - out - max(device.params.usable_kg, kg))
+        kg += made - out - vented
+        p = -device.params.compressor_kwh_per_kg / 1000 * made / hours
+        rows.append((p, kg, out / hours, vented / hours))
+    names = ("p_mw", "h2_kg", "delivery_kg_per_h", "vented_kg_per_h")
+    return {key: np.array(column) for key, column in zip(names, zip(*rows, strict=True), strict=True)}
