@@ -52,7 +52,7 @@ def to_html(report: RunReport) -> str:
         .render(
             report=report,
             head=list(_head(report)),
-            energies=[(e, *_deviations(e)) for e in report.energies],
+            energies=[(e, _cells(e)) for e in report.energies],
             tie=tie_text(report),
             alarms=[
                 (_local(s.alarm.since, report), _local(s.cleared_at, report), s.alarm) for s in report.alarms
@@ -70,11 +70,8 @@ def to_text(report: RunReport) -> str:
         f"{'energy, MWh':<12}{'out':>10}{'plan':>10}{'dev.':>10}{'in':>10}{'plan':>10}{'dev.':>10}",
     ]
     for energy in report.energies:
-        out, into = _deviations(energy)
-        lines.append(
-            f"{energy.id[:12]:<12}{energy.out_mwh:>10.2f}{energy.out_planned_mwh:>10.2f}{out:>10}"
-            f"{energy.in_mwh:>10.2f}{energy.in_planned_mwh:>10.2f}{into:>10}"
-        )
+        cells = "".join(f"{cell:>10}" for cell in _cells(energy))
+        lines.append(f"{energy.id[:12]:<12}{cells}".rstrip())
     lines += ["", tie_text(report)]
     lines += [f"shed {shed.order_id} at rate {shed.rate:g}: {shed.text}" for shed in report.sheds]
     lines += [f"plan refused: {event.reason}" for event in report.plans if event.reason]
@@ -107,19 +104,32 @@ def _head(report: RunReport) -> Iterator[str]:
     taken = sum(not event.reason for event in report.plans)
     yield (
         f"{report.cycles} cycles, {report.missed_ticks} missed; {taken} plans taken, "
-        f"{report.dropped_plans} dropped; control started {report.control_starts} times"
+        f"{report.dropped_plans} dropped; starts of control: {report.control_starts}"
     )
     if report.without_plan_s > 0:
         held = timedelta(seconds=round(report.without_plan_s))
-        yield f"{held} without a valid plan: left out of the plan and the deviations"
+        yield f"{held} without a valid plan: not in the energies below"
     if report.counter_resets:
         yield f"{report.counter_resets} energy counters went back (restarted devices): energy may be missing"
 
 
-def _deviations(energy: Energy) -> tuple[str, str]:
-    return (
-        _deviation(energy.out_covered_mwh, energy.out_planned_mwh),
-        _deviation(energy.in_covered_mwh, energy.in_planned_mwh),
+def _cells(energy: Energy) -> tuple[str, ...]:
+    """Return metered, planned and deviation, out then in, of the time in which a plan was in force.
+
+    A side on which nothing was metered or planned stays empty.
+    """
+    sides = (
+        (energy.out_covered_mwh, energy.out_planned_mwh),
+        (energy.in_covered_mwh, energy.in_planned_mwh),
+    )
+    return tuple(
+        cell
+        for metered, planned in sides
+        for cell in (
+            ("", "", "")
+            if metered == planned == 0.0
+            else (f"{metered:.2f}", f"{planned:.2f}", _deviation(metered, planned))
+        )
     )
 
 

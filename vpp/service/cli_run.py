@@ -57,9 +57,10 @@ def run(
 ) -> None:
     """Run a park, real or simulated.
 
-    Runs until Ctrl-C (exit 0), or for a span; exit 130 when ended before the span was over.
+    Runs until Ctrl-C (exit 0), or for a span; exit 130 when ended before the span was over. A
+    simulated run ends with its report.
     """
-    from vpp.service.launch import Wishes, launch, outcome, request_for
+    from vpp.service.launch import Wishes, launch, outcome, reported, request_for
 
     wishes = Wishes(
         park=park,
@@ -77,6 +78,8 @@ def run(
     live = launch(request_for(wishes), quiet=as_json)
     if as_json:
         say(to_json(outcome(live)))
+    elif hil:
+        say("\n".join(reported(live.request)))
     raise typer.Exit(ExitCode.INTERRUPTED if live.interrupted and length is not None else ExitCode.OK)
 
 

@@ -14,11 +14,10 @@ from vpp.park import Park, endpoints, load_park
 from vpp.service import ready
 from vpp.service.cli_plan import plan_lines, written_days
 from vpp.service.exits import ExitCode
-from vpp.service.launch import Wishes, launch, request_for
+from vpp.service.launch import Wishes, launch, reported, request_for
 from vpp.service.request import RunRequest, addresses
 from vpp.service.runs import ROOT
 from vpp.service.terminal import say
-from vpp.state_dir import StateDir
 
 PARK = "small10"
 DAY = date(2026, 3, 17)
@@ -41,18 +40,10 @@ def demo(scenario: Path | None = None) -> int:
     say(f"\n2/3  running it on a simulated plant, {_length_text(request)}; Ctrl-C ends it")
     live = launch(request, quiet=False)
     say("\n3/3  what came of it")
-    say(_report(park, live.request.state))
+    say("\n".join(reported(live.request)))
     if live.interrupted:
         say("ended before its time by Ctrl-C")
     return int(ExitCode.INTERRUPTED if live.interrupted else ExitCode.OK)
-
-
-def _report(park: Park, state: StateDir) -> str:
-    """Write the run's report into its state folder and return its text, with where it lies."""
-    from vpp.reports import write_run_report
-
-    paths = write_run_report(park, state.journal, state.root / "report")
-    return "\n".join([paths.text.read_text(encoding="utf-8").rstrip(), "", *(str(path) for path in paths)])
 
 
 def _wishes(park: Park, scenario: Path) -> Wishes:

@@ -137,6 +137,23 @@ def launch(request: RunRequest, *, quiet: bool) -> Live:
     return asyncio.run(supervise(request, watchers))
 
 
+def reported(request: RunRequest) -> list[str]:
+    """Write the report of an ended run into its state folder; return its text and where it lies.
+
+    In words instead where the run had no cycle or the folder cannot be written.
+    """
+    from vpp.reports import write_run_report
+
+    state = request.state
+    try:
+        paths = write_run_report(request.park, state.journal, state.root / "report")
+        return ["", paths.text.read_text(encoding="utf-8").rstrip(), "", *map(str, paths)]
+    except InvalidInput:
+        return ["no report: control ran no cycle"]
+    except OSError as error:
+        return [f"no report: {error.filename or state.root}: {error.strerror}"]
+
+
 def become_plant(wishes: Wishes) -> NoReturn:
     """Turn this process into the simulated plant; raises as `request_for`, DeviceFailure on a taken port.
 
