@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from vpp.clock import UTC
-from vpp.devices import Command, Device, Pv, Wind
+from vpp.devices import Command, Device, Electrolyzer, Pv, Wind
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -23,9 +23,19 @@ class Held:
 
 
 def at_rest(device: Device, start: datetime) -> Held:
-    """Return what a device does before its first command: weather runs free, the rest stands still."""
-    free = device.resource.p_max_mw if isinstance(device, Wind | Pv) else 0.0
-    return Held(command=Command(p_mw=free), at=start, reverts_at=NEVER, reversion_mw=free)
+    """Return what a device does before its first command.
+
+    Weather runs free, an electrolyser stands warm on standby, the rest stands still. Warm, because
+    plans keep it so: a plant taken over cold would owe them its first hour (assumption).
+    """
+    match device:
+        case Wind() | Pv():
+            p_mw = device.resource.p_max_mw
+        case Electrolyzer():
+            p_mw = -device.standby_mw
+        case _:
+            p_mw = 0.0
+    return Held(command=Command(p_mw=p_mw), at=start, reverts_at=NEVER, reversion_mw=p_mw)
 
 
 def take(values: Mapping[str, float], at: datetime) -> Held:

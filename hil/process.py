@@ -28,8 +28,9 @@ PERIOD_S = 0.25
 async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     """Run the plant of a state folder until SIGTERM or SIGINT.
 
-    It begins at the run's start, whenever the process does: one that is started again first lives
-    through the time since then, without commands.
+    It begins now or at the run's start, whichever is earlier: no heartbeat stands still while the
+    other processes get ready, and one that is started again first lives through the time since the
+    run's start, without commands.
 
     InvalidInput for a bad park, scenario or endpoint name; DeviceFailure for a port in use.
     """
@@ -41,7 +42,9 @@ async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     scenario = read_scenario(settings.scenario, park) if settings.scenario else QUIET
     _refuse_unknown(own_process, park)
     log = DeviceLog(state.device_log, clock.true_s)
-    rig = Rig(park, settings.schedule.segments[0][0], settings.seed, scenario, note=log.note)
+    start = settings.schedule.segments[0][0]
+    lead_s = max((start - clock.plant_now()).total_seconds(), 0.0)
+    rig = Rig(park, start, settings.seed, scenario, lead_s=lead_s, note=log.note)
     terminals = {name: RigTerminal(rig, clock, log.note, name) for name in rig.endpoints}
     listeners = [
         Listener(name, endpoint, rig.registers[name], terminals[name])

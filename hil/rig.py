@@ -7,6 +7,7 @@ of (seed, element, plant second), so that runs with different steps see the same
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import ceil
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -32,8 +33,9 @@ HEARTBEAT_MODULUS = 60_000
 class Rig:
     """A park that lives: `advance` moves it, `image` and `command` are its endpoints.
 
-    `step_s` (whole plant seconds) is the step of the devices. FloatingPointError where the grid has
-    no solution, RuntimeError where the hourly cross-check by `runpp` fails.
+    `start` is where the minutes of the scenario begin; the plant already lives `lead_s` plant seconds
+    earlier. `step_s` (whole plant seconds) is the step of the devices. FloatingPointError where the
+    grid has no solution, RuntimeError where the hourly cross-check by `runpp` fails.
     """
 
     def __init__(
@@ -43,17 +45,19 @@ class Rig:
         seed: int,
         scenario: Scenario = QUIET,
         *,
+        lead_s: float = 0.0,
         step_s: int = 1,
         note: Note = silent_log,
     ) -> None:
-        self.now = start.replace(microsecond=0)
+        self._start = start.replace(microsecond=0)
+        self._born = self._start - timedelta(seconds=ceil(lead_s))
+        self.now = self._born
         """Plant time reached so far."""
         self.endpoints = endpoints(park)
         self.registers = {name: registers_of(park, name) for name in self.endpoints}
         self.cross_check_pu = 0.0
         """Largest deviation from `runpp` seen so far."""
         self._park = park
-        self._start = self.now
         self._zone = ZoneInfo(park.site.zone)
         self._step_s = step_s
         self._cross_checked = datetime.min.replace(tzinfo=UTC)
@@ -61,7 +65,7 @@ class Rig:
         self._note = note
         self._noise = truth.Noise(seed)
         self._grid = Grid(park)
-        self._weather = Weather(park, self.now, scenario)
+        self._weather = Weather(park, self._start, scenario)
         self._level = {name: truth.load_level(seed, name) for name in park.loads}
         self._loads = {name: shed_terminal.at_rest() for name in park.loads}
         self._load_mwh = dict.fromkeys(park.loads, 0.0)
@@ -200,7 +204,7 @@ class Rig:
         for point in ("p_mw", "q_mvar"):
             if point in values:
                 values[point] = self._noise.metered(f"{endpoint}:{point}", values[point], self.now)
-        age_s = int((self.now - self._start).total_seconds())
+        age_s = int((self.now - self._born).total_seconds())
         return {**values, "heartbeat": float(age_s % HEARTBEAT_MODULUS)}
 
     def _values(self, endpoint: str) -> Mapping[str, float]:

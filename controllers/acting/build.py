@@ -40,6 +40,7 @@ def build_control(
         tie=window,
         modes={name: kept.modes.get(name, Mode.AUTO) for name in park.resources},
         ledger={name: entry for name, entry in kept.ledger.items() if name in park.loads},
+        planned={name: mask for name, mask in kept.planned.items() if name in park.loads},
         orders=tuple(order for order in kept.orders if order.end > now),
     )
     journal.append("start", {"park": park.name, "epoch": epoch})

@@ -7,7 +7,7 @@ from math import isfinite
 
 from controllers.acting.alarms import Condition
 from controllers.acting.judge import FROZEN_CYCLES, Pulse
-from controllers.acting.tie import TOLERANCE_MW, TieWindow
+from controllers.acting.tie import TOLERANCE_MW, WINDOW_S, TieWindow
 from vpp.park.model import Park
 from vpp.types import Ack, Mode, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
 
@@ -40,14 +40,21 @@ class Deviation:
         return self.cycles >= DEVIATION_CYCLES and self.seconds >= DEVIATION_S
 
 
+def is_away(expected_mw: float, reading: Reading, rating_mw: float) -> bool:
+    """Return whether a good reading is further from its expected output than a device that follows."""
+    p_mw = reading.values.get("p_mw")
+    return (
+        p_mw is not None
+        and reading.quality is Quality.GOOD
+        and abs(p_mw - expected_mw) > max(DEVIATION_MW, DEVIATION_SHARE * rating_mw)
+    )
+
+
 def deviation(
     last: Deviation, expected_mw: float, reading: Reading, rating_mw: float, dt_s: float
 ) -> Deviation:
     """Return the count after this cycle; a bad reading says nothing and starts it anew."""
-    p_mw = reading.values.get("p_mw")
-    if p_mw is None or reading.quality is not Quality.GOOD:
-        return Deviation()
-    if abs(p_mw - expected_mw) <= max(DEVIATION_MW, DEVIATION_SHARE * rating_mw):
+    if not is_away(expected_mw, reading, rating_mw):
         return Deviation()
     return Deviation(cycles=last.cycles + 1, seconds=last.seconds + dt_s)
 
@@ -111,8 +118,8 @@ def of_following(
 
 
 def of_tie(window: TieWindow, limit_mw: float, broken: Mapping[str, float]) -> Iterator[Condition]:
-    """Tell of the running mean over its limit, and rows that no allowed command can hold."""
-    if isfinite(window.mean_mw) and window.mean_mw > limit_mw + TOLERANCE_MW:
+    """Tell of a mean that ends over its limit even at the limit from now on, and of rows not held."""
+    if isfinite(window.mean_mw) and window.over_mwh(limit_mw) * 3600 / WINDOW_S > TOLERANCE_MW:
         yield Condition(
             id="tie:mean",
             severity=Severity.ALARM,

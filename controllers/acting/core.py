@@ -16,7 +16,7 @@ from controllers.acting.judge import Pulse
 from controllers.acting.ledger import Calls, standing
 from controllers.acting.memory import Memory, save
 from controllers.acting.tie import TieWindow
-from controllers.acting.tracking import Tracker
+from controllers.acting.tracking import Correction, Tracker
 from vpp.clock import Clock
 from vpp.journal import Journal, SnapshotLog
 from vpp.park.model import Park
@@ -49,9 +49,13 @@ class Core:
     readings: Mapping[str, Reading] = fresh(default_factory=dict)
     pulses: dict[str, Pulse] = fresh(default_factory=dict)
     expected: dict[str, State] = fresh(default_factory=dict)
+    astray: set[str] = fresh(default_factory=set)
+    """Devices that were silent, at fault, reverted or in local control in the last cycle."""
+    probation: dict[str, float] = fresh(default_factory=dict)
+    """Plant seconds for which a guessed expected state accuses nobody yet."""
     deviations: dict[str, Deviation] = fresh(default_factory=dict)
     setpoints: dict[str, Setpoint] = fresh(default_factory=dict)
-    correction_mw: float = 0.0
+    correction: Correction = fresh(default_factory=Correction)
     curtailed_mw: float = 0.0
     """Wind and PV that the last cycle held back beyond the plan."""
     board: AlarmBoard = EMPTY
@@ -59,6 +63,12 @@ class Core:
     """Alarms that other processes raised."""
     closing: list[tuple[str, int]] = fresh(default_factory=list)
     """(load, block) in the order in which restoration closes them."""
+    planned: dict[str, int] = fresh(default_factory=dict)
+    """By load the breakers that the plan opened; those that have closed since do not count."""
+    ending: set[str] = fresh(default_factory=set)
+    """Loads whose interruption began to end: a plan that still counts on it opens none again."""
+    tried: dict[str, datetime] = fresh(default_factory=dict)
+    """By load when it last failed to open for the plan."""
     closed_at: datetime | None = None
     shedding: asyncio.Lock = fresh(default_factory=asyncio.Lock)
     """One shed at a time; a repeated order waits here and then finds its answer."""
@@ -77,6 +87,8 @@ class Core:
 
     def remember(self) -> None:
         """Write what must outlive a restart; a disk that takes nothing is the journal's alarm."""
-        memory = Memory(tie=self.tie, ledger=self.ledger, modes=self.modes, orders=self.orders)
+        memory = Memory(
+            tie=self.tie, ledger=self.ledger, planned=self.planned, modes=self.modes, orders=self.orders
+        )
         if self.memory_file is not None:
             save(self.memory_file, memory)

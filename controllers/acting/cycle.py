@@ -3,13 +3,23 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from controllers.acting import alarms, conditions, expectation, following, intake, targets, tie
+from controllers.acting import (
+    alarms,
+    conditions,
+    expectation,
+    following,
+    intake,
+    interruptions,
+    shadow,
+    targets,
+    tie,
+)
 from controllers.acting.core import Core
 from controllers.acting.envelope import Assured, Row, assure, network_rows, tie_rows
 from controllers.acting.image import Moment, freeze
 from controllers.acting.judge import judge
 from controllers.acting.setpoints import Narrowed, narrow, next_sequence, trusted_s
-from controllers.acting.tracking import corrected
+from controllers.acting.tracking import Correction, corrected
 from vpp.devices import Pv, Wind
 from vpp.link import Message
 from vpp.types import (
@@ -85,11 +95,12 @@ async def run(core: Core) -> Snapshot:
     )
     quarter = core.tie.start
     core.tie = tie.advance(core.tie, now, moment.import_mw, dt_s, limits[0])
-    _expect(core, dt_s)
+    shadow.follow(core, dt_s)
     assured, requests = _decide(core, moment)
     sent = _commands(core, moment, assured, requests)
     acks = await core.field.write(sent)
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
+    await interruptions.carry_out(core, moment.step, now)
     await intake.close_next(core, RESTORE_PAUSE_S)
     _alarms(core, moment, assured, acks)
     if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0:
@@ -106,26 +117,6 @@ def _import_mw(core: Core) -> float | None:
     if reading is None or reading.quality is Quality.BAD:
         return None
     return reading.values.get("p_mw")
-
-
-def _expect(core: Core, dt_s: float) -> None:
-    """Move every device's expected state by one cycle and compare it with its meter."""
-    for name, device in core.park.devices.items():
-        reading = core.readings[name]
-        flow = expectation.drive(core.park, name, core.readings)
-        state = core.expected.get(name)
-        if state is None:
-            if reading.quality is Quality.BAD:
-                continue
-            state = expectation.first(device, reading)
-        else:
-            state = expectation.advance(device, state, core.setpoints.get(name), flow, dt_s)
-        if reading.quality is Quality.GOOD:
-            state = expectation.measured(state, reading)
-        core.expected[name] = state
-        rating = max(device.resource.p_max_mw, -device.resource.p_min_mw)
-        last = core.deviations.get(name, conditions.Deviation())
-        core.deviations[name] = conditions.deviation(last, state.p_mw, reading, rating, dt_s)
 
 
 def _step(core: Core, now: datetime, ttl_s: float) -> int | None:
@@ -153,7 +144,7 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
         device, sent = core.park.devices[name], core.setpoints.get(name)
         if not _movable(core, name):
             continue
-        if moment.step is not None and core.force is not None:
+        if moment.step is not None and core.force is not None and following.knows(core.force.plan, name):
             wanted = targets.from_plan(core.park, core.force, name, moment.now, moment.step)
         else:
             wanted = targets.held(device, sent, core.readings[name])
@@ -164,7 +155,7 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
     ranges = {name: narrow(request.bounds) for name, request in requests.items()}
     asked = {name: request.p_mw for name, request in requests.items()}
     _feed_back(core, moment, asked, ranges)
-    rows = _rows(core, moment, {name: request.share for name, request in requests.items()})
+    rows = _rows(core, moment, requests)
     solved = core.tracker.solve(asked, ranges, rows)
     held = {name: setpoint.p_mw for name, setpoint in core.setpoints.items()}
     assured = assure(solved, ranges, held, rows)
@@ -174,22 +165,23 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
 
 
 def _feed_back(core: Core, moment: Moment, asked: dict[str, float], ranges: Mapping[str, Narrowed]) -> None:
-    """Give the batteries the filtered error of the residual demand, by their room."""
+    """Give the batteries the fast part of the residual demand's error, by their room."""
     if moment.step is None or core.force is None:
-        core.correction_mw = 0.0
+        core.correction = Correction()
         return
     if moment.import_mw is not None:
         residual = moment.import_mw + _known_output_mw(core) + sum(e.cut_mw for e in core.ledger.values())
         error = residual - core.curtailed_mw - following.residual_at(core.force, moment.now)
-        core.correction_mw = corrected(core.correction_mw, error)
+        core.correction = corrected(core.correction, error, moment.dt_s)
     batteries = [n for n in asked if core.park.resources[n].kind == "bess"]
-    up = core.correction_mw > 0
+    extra_mw = core.correction.battery_mw
+    up = extra_mw > 0
     room = {
         n: max(ranges[n].high_mw - asked[n] if up else asked[n] - ranges[n].low_mw, 0.0) for n in batteries
     }
     total = sum(room.values())
     for name in batteries if total > 0 else ():
-        asked[name] += core.correction_mw * room[name] / total
+        asked[name] += min(max(extra_mw, -total), total) * room[name] / total
 
 
 def _known_output_mw(core: Core) -> float:
@@ -203,31 +195,34 @@ def _known_output_mw(core: Core) -> float:
             continue
         if resource.kind == "bess" and core.readings[name].quality is not Quality.BAD:
             total += core.readings[name].values.get("p_mw", 0.0)
-        elif name in core.expected:
-            total += core.expected[name].p_mw
+        else:
+            total += shadow.believed_mw(core, name) or 0.0
     return total
 
 
-def _rows(core: Core, moment: Moment, share: Mapping[str, float]) -> tuple[Row, ...]:
+def _rows(core: Core, moment: Moment, requests: Mapping[str, targets.Request]) -> tuple[Row, ...]:
     """Return the rows of tie and network around what is metered now."""
     measured = {
         name: reading.values["p_mw"]
         for name, reading in core.readings.items()
         if name not in core.park.meters and reading.quality is not Quality.BAD and "p_mw" in reading.values
     }
+    share = {name: request.share for name, request in requests.items() if request.share > 0.0}
+    base = {name: targets.row_base_mw(requests[name], measured[name]) for name in share if name in measured}
     rows: tuple[Row, ...] = ()
     if moment.import_mw is not None:
-        import_max_mw = tie.allowed_now_mw(core.tie, moment.now, moment.import_max_mw)
+        allowed = tie.allowed_now_mw(core.tie, moment.now, moment.import_max_mw, moment.export_max_mw)
         rows = tie_rows(
             moment.import_mw,
             measured,
             share,
-            import_max_mw=import_max_mw,
-            export_max_mw=moment.export_max_mw,
+            base,
+            import_max_mw=allowed.import_mw,
+            export_max_mw=allowed.export_mw,
         )
     if core.force is not None and moment.step is not None:
         around = core.force.sensitivities.get(moment.step)
-        rows += network_rows(around, measured, share) if around is not None else ()
+        rows += network_rows(around, measured, share, base) if around is not None else ()
     return rows
 
 

@@ -99,12 +99,16 @@ def _repair(row: Row, p: dict[str, float], ranges: Mapping[str, Narrowed], why: 
 
 
 def network_rows(
-    sensitivity: TieSensitivity, measured: Mapping[str, float], share: Mapping[str, float]
+    sensitivity: TieSensitivity,
+    measured: Mapping[str, float],
+    share: Mapping[str, float],
+    base: Mapping[str, float],
 ) -> tuple[Row, ...]:
     """Return the planner's linear rows, moved to the measured injections.
 
     `measured` holds every injection that is known now, `share` the part of a command that a device
-    follows within this cycle; a device that is not in `share` is taken as it is measured.
+    follows within this cycle, `base` the command under which it would stay; a device that is not in
+    `share` is taken as it is measured.
     """
     rows = []
     for name, slope in sensitivity.rows.items():
@@ -118,7 +122,7 @@ def network_rows(
             Row(
                 name=name,
                 slope=moving,
-                base={who: measured[who] for who in moving},
+                base={who: base[who] for who in moving},
                 value=sensitivity.value[name] + drift,
                 limit=sensitivity.limit[name],
             )
@@ -130,12 +134,14 @@ def tie_rows(
     import_mw: float,
     measured: Mapping[str, float],
     share: Mapping[str, float],
+    base: Mapping[str, float],
+    *,
     import_max_mw: float,
     export_max_mw: float,
 ) -> tuple[Row, ...]:
     """Return the rows of import and export; losses are taken as they are, 1 MW moves 1 MW."""
     moving = {who: part for who, part in share.items() if part and who in measured}
-    base = {who: measured[who] for who in moving}
+    base = {who: base[who] for who in moving}
     less = {who: -part for who, part in moving.items()}
     return (
         Row(name="tie import", slope=less, base=base, value=import_mw, limit=import_max_mw),

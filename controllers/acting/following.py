@@ -23,7 +23,8 @@ class PlanInForce:
     midpoints_s: Array
     """Middle of each step, seconds since 1970, shape (steps,)."""
     residual_mw: Array
-    """Planned import + output of the firm devices: demand and losses less wind and PV."""
+    """Planned import + output of the firm devices + interrupted load: what would be drawn uncut,
+    with losses and less wind and PV."""
 
 
 def in_force(plan: Plan, sensitivities: Sequence[TieSensitivity], park: Park) -> PlanInForce:
@@ -34,12 +35,19 @@ def in_force(plan: Plan, sensitivities: Sequence[TieSensitivity], park: Park) ->
     residual = np.asarray(tie["import_mw"] - tie["export_mw"], dtype=np.float64)
     for name in firm:
         residual = residual + plan.series[name]["p_mw"]
+    for name in park.loads:
+        residual = residual + plan.series.get(name, {}).get("shed_mw", 0.0)
     return PlanInForce(
         plan=plan,
         sensitivities={s.step: s for s in sensitivities},
         midpoints_s=np.asarray(plan.start.timestamp() + step_s * (np.arange(plan.steps) + 0.5), dtype=float),
         residual_mw=residual,
     )
+
+
+def knows(plan: Plan, device: str) -> bool:
+    """Return whether the plan counts on a device: one that was silent when it was made, it does not."""
+    return plan.initial.resources.get(device, {}).get("available", 1.0) > 0.0
 
 
 def step_of(plan: Plan, at: datetime) -> int | None:

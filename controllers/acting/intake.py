@@ -152,6 +152,7 @@ def _restore(core: Core, order: RestoreOrder) -> str:
         if core.ledger.get(name, ledger.Calls()).open_blocks >> bit & 1
     ]
     core.closing = [item for item in core.closing if item not in queued] + queued
+    core.ending |= {name for name, _ in queued}
     return "" if queued else "nothing is open"
 
 

@@ -16,6 +16,7 @@ class Memory:
 
     tie: TieWindow | None = None
     ledger: Mapping[str, Calls] = field(default_factory=dict)
+    planned: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     orders: tuple[DispatchOrder, ...] = ()
 

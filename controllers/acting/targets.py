@@ -9,7 +9,7 @@ from controllers.acting import trajectory
 from controllers.acting.expectation import State
 from controllers.acting.following import PlanInForce
 from controllers.acting.setpoints import Bound
-from vpp.devices import DEVICE_TYPES, Bess, Caes, Device, Electrolyzer, H2Store, Pv, Wind
+from vpp.devices import DEVICE_TYPES, Bess, Caes, Command, Device, Electrolyzer, H2Store, Pv, Wind
 from vpp.park.model import Park
 from vpp.types import Reading, Setpoint, Source
 
@@ -31,7 +31,9 @@ class Request:
     q_mvar: float
     bounds: tuple[Bound, ...]
     share: float
-    """Part of a change that is followed within this cycle, 0 to 1."""
+    """Part of a further change that is followed within this cycle, 0 to 1."""
+    drift_mw: float
+    """What the name plate moves by within this cycle when asked for `p_mw`."""
 
 
 def from_plan(
@@ -44,7 +46,11 @@ def from_plan(
     if isinstance(device, H2Store):
         delivery = trajectory.target_h2_kg_per_h(device, force.plan, at)
     q_mvar = float(series["q_mvar"][step]) if "q_mvar" in series else 0.0
-    return trajectory.target_mw(device, force.plan, at), delivery, q_mvar
+    target_mw = trajectory.target_mw(device, force.plan, at)
+    if isinstance(device, Bess):
+        slow = [d for d in park.devices.values() if isinstance(d, Caes | Electrolyzer)]
+        target_mw += trajectory.mirrored_mw(slow, device, force.plan, at)
+    return target_mw, delivery, q_mvar
 
 
 def held(device: Device, sent: Setpoint | None, reading: Reading) -> tuple[float, float, float]:
@@ -88,8 +94,29 @@ def request(
     bounds.append(Bound(source=Source.PLAN, low_mw=running[0], high_mw=running[1], why="machines that run"))
     share = min(1.0, dt_s / FOLLOW_S.get(device.resource.kind, 120.0)) if running[0] < running[1] else 0.0
     return Request(
-        p_mw=target, cap_mw=cap, h2_kg_per_h=delivery, q_mvar=q_mvar, bounds=tuple(bounds), share=share
+        p_mw=target,
+        cap_mw=cap,
+        h2_kg_per_h=delivery,
+        q_mvar=q_mvar,
+        bounds=tuple(bounds),
+        share=share,
+        drift_mw=_drift_mw(device, state, target, dt_s) if 0.0 < share < 1.0 else target - state.p_mw,
     )
+
+
+def _drift_mw(device: Device, state: State, target_mw: float, dt_s: float) -> float:
+    step = DEVICE_TYPES[device.resource.kind].step
+    moved = step(device, state, Command(p_mw=target_mw), dt_s, 0.0)
+    return float(moved.p_mw - state.p_mw)
+
+
+def row_base_mw(request: Request, measured_mw: float) -> float:
+    """Return the command at which the rows take a device to stay at `measured_mw` in this cycle.
+
+    A device that follows at once stays where it is asked to be where it is. One that ramps goes on
+    ramping towards its target: only what is asked beyond that moves it by its `share`.
+    """
+    return measured_mw if request.share >= 1.0 else request.p_mw - request.drift_mw / request.share
 
 
 def ramp_mw_per_s(device: Device) -> float | None:

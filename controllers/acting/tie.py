@@ -11,6 +11,20 @@ WINDOW_S = 900.0
 """Demand interval of the tie contract (design, section 6): quarter hours of plant time."""
 TOLERANCE_MW = 0.5
 """A mean over its limit by less is the meter's noise; assumption."""
+SLACK_MW = 1.0
+"""Of it, the mean can at the worst be 1 / e = 0.37 MW over its limit on the way; assumption."""
+LEAST_LEFT_S = 60.0
+"""A quarter hour's last minute is not asked to make up more than a minute can; assumption."""
+LEAST_REACH_MW, REACH_SHARE = 5.0, 0.1
+"""How far from its limit the tie may be to make a mean: the larger of both; assumption."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What the tie may carry at this moment, both >= its limit less the reach."""
+
+    import_mw: float
+    export_mw: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +48,10 @@ class TieWindow:
     def mean_mw(self) -> float:
         """Mean import so far; nan before the first reading."""
         return self.mwh * 3600 / self.covered_s if self.covered_s else nan
+
+    def over_mwh(self, limit_mw: float) -> float:
+        """Return the energy so far above that of an import at `limit_mw`; negative is room."""
+        return self.mwh - limit_mw * self.covered_s / 3600
 
 
 def quarter(at: datetime) -> datetime:
@@ -69,15 +87,27 @@ def advance(
     )
 
 
-def allowed_now_mw(window: TieWindow, at: datetime, limit_mw: float) -> float:
-    """Return the import that keeps the quarter hour's mean at its limit from now on.
+def allowed_now_mw(window: TieWindow, at: datetime, import_max_mw: float, export_max_mw: float) -> Allowed:
+    """Return what the tie may carry now so that the quarter hour's mean ends within both limits.
 
-    Never above the limit itself, so that branch ratings are not tried out, and at most a tenth of
-    it (at least 5 MW) below: the rest of an excursion is reported rather than chased; assumption.
+    What the quarter hour has been below a limit so far may be used up above it, and the other way
+    round, spread over the time left. `SLACK_MW` on top lets noise around a plan that lies on a limit
+    pass both ways: less and less of it as the quarter hour ends, so that its mean ends at the limit.
+    Never further from the limit than `_reach_mw`: branches have rows of their own, and the rest of an
+    excursion is reported rather than chased.
     """
-    left_s = max(WINDOW_S - (at - window.start).total_seconds(), 60.0)
-    over_mwh = window.mwh - limit_mw * window.covered_s / 3600
-    return limit_mw - min(max(over_mwh * 3600 / left_s, 0.0), max(5.0, 0.1 * abs(limit_mw)))
+    left_s = max(WINDOW_S - (at - window.start).total_seconds(), LEAST_LEFT_S)
+
+    def now_mw(carried_mwh: float, limit_mw: float) -> float:
+        over_mwh = carried_mwh - limit_mw * window.covered_s / 3600
+        reach_mw = _reach_mw(limit_mw)
+        return limit_mw + min(max(SLACK_MW - over_mwh * 3600 / left_s, -reach_mw), reach_mw)
+
+    return Allowed(import_mw=now_mw(window.mwh, import_max_mw), export_mw=now_mw(-window.mwh, export_max_mw))
+
+
+def _reach_mw(limit_mw: float) -> float:
+    return max(LEAST_REACH_MW, REACH_SHARE * abs(limit_mw))
 
 
 def limits(

@@ -5,7 +5,8 @@ such that low <= x <= high,  slope . x - s <= limit
 """
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from dataclasses import dataclass
+from math import exp, isfinite
 
 import numpy as np
 import osqp
@@ -24,16 +25,41 @@ MAX_ROWS = 24
 SLACK_SCALE = 0.05
 """MW of slack per unit of its variable: keeps the Hessian's entries within a factor of 30."""
 GAIN = 0.3
-"""Greatest share of the filtered tie error that one cycle feeds back (design, section 6)."""
+"""Greatest share of the tie error that one cycle feeds back (design, section 6)."""
+SLOW_S = 300.0
+"""Plant seconds after which an error that lasts is left to the tie and the next plan; assumption."""
+DEAD_MW = 0.25
+"""Fast errors below this move no battery; assumption: half of what the tie meter's class leaves open."""
 
 
-def corrected(correction_mw: float, error_mw: float) -> float:
-    """Return the battery correction after one cycle: it approaches the error by `GAIN`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """The tie error as two first-order filters see it, MW."""
+
+    fast_mw: float = 0.0
+    slow_mw: float = 0.0
+
+    @property
+    def battery_mw(self) -> float:
+        """What batteries give on top of the plan: the fast part, whose mean is 0.
+
+        An error that lasts is the forecast's: it goes to the tie, whose limits are rows of the QP,
+        until the next plan knows it. So batteries smooth the tie and keep the plan's energy.
+        """
+        fast_mw = self.fast_mw - self.slow_mw
+        return 0.0 if abs(fast_mw) < DEAD_MW else fast_mw
+
+
+def corrected(last: Correction, error_mw: float, dt_s: float) -> Correction:
+    """Return the correction after one cycle of `dt_s` plant seconds.
 
     The error is measured minus planned residual demand, from which the batteries' own output has
-    been taken out; the loop is a first-order filter and cannot ring however slow a battery is.
+    been taken out; both filters are of first order and cannot ring however slow a battery is.
     """
-    return correction_mw + GAIN * (error_mw - correction_mw)
+    return Correction(
+        fast_mw=last.fast_mw + GAIN * (error_mw - last.fast_mw),
+        slow_mw=last.slow_mw + min(GAIN, 1 - exp(-dt_s / SLOW_S)) * (error_mw - last.slow_mw),
+    )
 
 
 class Tracker:

@@ -6,9 +6,10 @@ makes the energy of the simulated day equal the plan's. Setpoints are a step fun
 that looks only once a minute is late by at most that minute at both ends of a block.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from vpp.devices import DEVICE_TYPES, Device, Pv, Wind
+from vpp.devices import DEVICE_TYPES, Bess, Device, Pv, Wind
 from vpp.types import Plan
 
 FREE_MW = 1e-3
@@ -65,6 +66,31 @@ def expected_mw(device: Device, plan: Plan, at: datetime) -> float:
             if distance_s < half_s:
                 return level + (powers.item(k) - level) * (half_s - distance_s) / (2 * half_s)
     return level
+
+
+def mirrored_mw(slow: Sequence[Device], battery: Bess, plan: Plan, at: datetime) -> float:
+    """Return what a battery gives on top of its step while slow devices ramp the other way.
+
+    A jump of the battery that the plan means to be taken up by a ramp is spread over that ramp, so
+    that the tie does not see both one after the other. Each half is the other's negative: the
+    battery keeps its energy. Only as much of the ramp as the battery itself moves by.
+    """
+    step_s, into_s, i = _where(plan, at)
+    k = i - 1 if into_s < step_s / 2 else i + 1
+    if not (0.0 <= into_s < step_s and 0 <= k < plan.steps):
+        return 0.0
+    own = plan.series[battery.resource.id]["p_mw"]
+    moved = own.item(k) - own.item(i)
+    if abs(moved) <= SAME_MW:
+        return 0.0
+    levels = [plan.series[device.resource.id]["p_mw"] for device in slow]
+    theirs = sum(level.item(k) - level.item(i) for level in levels)
+    if moved * theirs >= 0.0:
+        return 0.0
+    away = sum(
+        expected_mw(device, plan, at) - level.item(i) for device, level in zip(slow, levels, strict=True)
+    )
+    return -away * min(1.0, -moved / theirs)
 
 
 def _where(plan: Plan, at: datetime) -> tuple[float, float, int]:

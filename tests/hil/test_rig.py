@@ -227,6 +227,26 @@ def test_a_silent_endpoint_is_silent_for_its_minutes_only(park: Park) -> None:
     assert rig.silence("BESS1", START + timedelta(seconds=60)) is None
 
 
+def test_a_rig_with_a_lead_lives_before_the_scenario_begins(park: Park) -> None:
+    rig = Rig(park, START, 7, scenario(Silence(at_min=1, for_min=8, endpoint="CAES1")), lead_s=90.5)
+    assert rig.now == START - timedelta(seconds=91)
+    beats = []
+    for ahead_s in (80, 40, 0):
+        rig.advance(START - timedelta(seconds=ahead_s))
+        beats.append(rig.image("WF")["heartbeat"])
+    assert [b - a for a, b in pairwise(beats)] == [40, 40]
+    assert rig.silence("CAES1", START) is None
+    assert rig.silence("CAES1", START + timedelta(minutes=1)) == "mute"
+
+
+def test_an_electrolyser_stands_warm_before_its_first_command(park: Park) -> None:
+    rig = Rig(park, START, 7, step_s=10)
+    rig.advance(START + timedelta(minutes=5))
+    rig.command("ALK1", private(-40, ttl_s=9000), rig.now)
+    rig.advance(START + timedelta(minutes=12))
+    assert rig.image("ALK1")["on_stacks"] >= 1
+
+
 def test_the_heartbeat_counts_plant_seconds(park: Park) -> None:
     rig = Rig(park, START, 7)
     beats = []

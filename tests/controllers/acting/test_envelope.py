@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from controllers.acting.envelope import Row, assure, network_rows, row_excess
 from controllers.acting.setpoints import ORDER, Bound, Narrowed, narrow
-from controllers.acting.tracking import GAIN, Tracker, corrected
+from controllers.acting.tracking import GAIN, Correction, Tracker, corrected
 from vpp.seeds import generator
 from vpp.types import Source, TieSensitivity
 
@@ -87,7 +87,7 @@ def test_a_network_row_moves_with_what_is_metered():
         value={"T1": 90.0},
         limit={"T1": 100.0},
     )
-    (metered,) = network_rows(around, {"A": 10.0, "LOAD": -80.0}, {"A": 1.0})
+    (metered,) = network_rows(around, {"A": 10.0, "LOAD": -80.0}, {"A": 1.0}, {"A": 10.0})
     assert metered.value == pytest.approx(105.0)
     result = assure(
         {"A": 10.0}, {"A": Narrowed(low_mw=0, high_mw=50, low_why="", high_why="")}, {}, [metered]
@@ -147,8 +147,13 @@ def test_a_device_without_a_target_takes_no_part():
     assert TRACKER.solve({"A": 0.0}, ranges, [single])["A"] == pytest.approx(-5.0, abs=0.02)
 
 
-@given(st.floats(-50, 50), st.floats(-50, 50))
-def test_the_correction_never_overshoots(correction, error):
-    result = corrected(correction, error)
-    assert min(correction, error) - 1e-9 <= result <= max(correction, error) + 1e-9
+@given(st.floats(-50, 50), st.lists(st.sampled_from([1.0, 10.0, 60.0]), min_size=1, max_size=60))
+def test_the_correction_of_a_lasting_error_never_overshoots_and_ends(error, cycles_s):
+    correction = Correction()
+    for dt_s in cycles_s:
+        correction = corrected(correction, error, dt_s)
+        assert min(0.0, error) - 1e-9 <= correction.battery_mw <= max(0.0, error) + 1e-9
+    for _ in range(40):
+        correction = corrected(correction, error, 60.0)
+    assert correction.battery_mw == 0.0
     assert GAIN <= 0.3

@@ -1,5 +1,6 @@
 """A plan followed through the trajectory gives the plan's energies, charge and discharge apart."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controllers.acting.trajectory import expected_mw, target_h2_kg_per_h, target_mw
+from controllers.acting.trajectory import expected_mw, mirrored_mw, target_h2_kg_per_h, target_mw
 from vpp.devices import DEVICE_TYPES, Command, Initial, caes
 from vpp.park import load_park
 from vpp.types import Plan, PlanLabel, PlantState
@@ -198,6 +199,33 @@ def test_what_is_expected_keeps_each_days_energy_and_stays_between_the_levels(le
     day = plan("BESS1", levels)
     at = START + timedelta(seconds=share * STEP_S * len(levels))
     assert min(levels) <= expected_mw(BESS, day, at) <= max(levels)
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    battery=st.lists(st.floats(-40, 39), min_size=4, max_size=4), turbine=st.sampled_from([40.0, 70.0, 99.0])
+)
+def test_a_battery_that_mirrors_a_ramp_keeps_its_energy_and_never_leaves_its_levels(battery, turbine):
+    day = plan("BESS1", battery)
+    day = replace(day, series=day.series | {"CAES1": {"p_mw": np.array([99.0, turbine, 99.0, 45.0])}})
+    seconds = range(0, 4 * STEP_S, 5)
+    extra = [mirrored_mw([CAES], BESS, day, START + timedelta(seconds=s + 2.5)) for s in seconds]
+    assert abs(sum(extra)) * 5 / 3600 <= 0.01 * (1 + sum(map(abs, extra)) * 5 / 3600)
+    for s, mw in zip(seconds, extra, strict=True):
+        assert min(battery) - 1e-9 <= battery[s // STEP_S] + mw <= max(battery) + 1e-9
+
+
+def test_a_battery_that_takes_over_from_a_turbine_moves_with_its_ramp():
+    day = plan("BESS1", [0.0, 30.0])
+    day = replace(day, series=day.series | {"CAES1": {"p_mw": np.array([80.0, 50.0])}})
+    boundary = START + timedelta(seconds=STEP_S)
+    for ahead_s in (-50, -30, -5):
+        at = boundary + timedelta(seconds=ahead_s)
+        given_up = 80.0 - expected_mw(CAES, day, at)
+        assert given_up > 0
+        assert mirrored_mw([CAES], BESS, day, at) == pytest.approx(given_up)
+    alone = replace(day, series=day.series | {"CAES1": {"p_mw": np.array([80.0, 80.0])}})
+    assert mirrored_mw([CAES], BESS, alone, boundary) == 0.0
 
 
 def test_before_and_after_the_plan_its_ends_hold():
