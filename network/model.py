@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import overload
+from typing import TypeVar
 
 import pandapower as pp
 
@@ -10,6 +10,8 @@ from vpp.devices import Electrolyzer, Pv, Wind
 from vpp.park.model import Park
 from vpp.types import Array, Resource
 
+Power = TypeVar("Power", float, Array)
+"""One power or an array of them, MW or Mvar."""
 SIGN: Mapping[str, int] = MappingProxyType({"sgen": 1, "load": -1, "storage": -1, "ext_grid": 1})
 """Injection-positive power times this is pandapower's own sign; an ext_grid's import is positive."""
 
@@ -165,11 +167,7 @@ def inject(net: pp.pandapowerNet, p_mw: Mapping[str, float], q_mvar: Mapping[str
             net[table].at[i, column] = SIGN[table] * value
 
 
-@overload
-def q_mvar(park: Park, element: str, p_mw: float) -> float: ...
-@overload
-def q_mvar(park: Park, element: str, p_mw: Array) -> Array: ...
-def q_mvar(park: Park, element: str, p_mw: float | Array) -> float | Array:
+def q_mvar(park: Park, element: str, p_mw: Power) -> Power:
     """Return the reactive injection that goes with an active one, both positive into the grid.
 
     Loads draw by their lagging power factor, wind, PV and electrolysers follow `q_per_p` of their

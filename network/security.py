@@ -39,6 +39,8 @@ class Cut:
     """By element id, scaled so that the largest is 1 in magnitude: the row is in MW."""
     upper: float
     """MW."""
+    margin_mw: float
+    """How far inside the limit `upper` lies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,5 +237,5 @@ def cuts(models: Sequence[TieSensitivity], elements: Sequence[str]) -> tuple[Cut
             row = {i: x / scale for i, x in coeff.items()}
             held = sum(x * model.p_mw[i] for i, x in row.items())
             upper = (limit - margin - value) / scale + held
-            found.append(Cut(step=model.step, name=name, coeff=row, upper=upper))
+            found.append(Cut(step=model.step, name=name, coeff=row, upper=upper, margin_mw=margin / scale))
     return tuple(found)

@@ -1,6 +1,7 @@
 """The upper rungs of the ladder: kept commitments, then a search for new ones."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ SEARCH_SHARE = 0.6
 """Share of the time left that a search for commitments may take; the rest is for the AC loop."""
 SEARCHES = 2
 """Searches for commitments, the second knowing the network limits that the first broke."""
+WORSE = 1.1
+"""Growth of a relaxation up to which commitments are not searched anew (assumption)."""
 NO_INTEGERS = np.empty(0, dtype=np.int64)
 
 
@@ -40,16 +43,29 @@ def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: floa
     """Yield plans by optimisation, best first, without certificate.
 
     With a previous plan its commitments are kept, which makes the problem a warm LP; where that has no
-    solution or needs a relaxation, commitments are searched anew.
+    solution or needs a relaxation that the previous plan did not, commitments are searched anew.
     """
     losses = _losses(course, oracle, now)
     bounds = set_situation(course.model, now, losses)
     kept = _kept(course, oracle, now, bounds, losses, until_true_s=until_true_s)
-    if kept is not None and not kept.plan.relaxations:
+    if kept is not None and _nothing_new(kept.plan, now.previous):
         yield kept
     found = _searched(course, oracle, now, bounds, losses, until_true_s=until_true_s)
     candidates = [candidate for candidate in (found, kept) if candidate is not None]
     yield from sorted(candidates, key=lambda candidate: candidate.plan.cost_cny)
+
+
+def _nothing_new(plan: Plan, previous: Plan | None) -> bool:
+    """Return whether a plan gives up no limit by more than the previous plan does from the same step on."""
+    amounts: defaultdict[str, float] = defaultdict(float)
+    known: defaultdict[str, float] = defaultdict(float)
+    for r in plan.relaxations:
+        amounts[r.limit] += r.amount
+    if previous is not None:
+        passed = (plan.start - previous.start) / timedelta(minutes=plan.step_min)
+        for r in previous.relaxations:
+            known[r.limit] += r.amount if r.step >= passed else 0.0
+    return all(amount <= WORSE * known[limit] for limit, amount in amounts.items())
 
 
 def _kept(
@@ -136,7 +152,7 @@ def _searched(
         return None
     gap = max(0.0, solution.objective - float(np.fmax(solution.bound, relaxed.objective)))
     optimal = solution.status is SolveStatus.OPTIMAL
-    words = "optimal within the gap" if optimal else "best found at the deadline"
+    words = "optimal within the gap" if optimal else "best found at the deadline or after the nodes allowed"
     return plan_of(model, now, secured, Verdict(status=words, gap_cny=gap, optimal=optimal))
 
 

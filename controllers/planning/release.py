@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from controllers.planning.curable import is_held, rows_of
 from controllers.planning.limits import USED
 from controllers.planning.problem import Model, costs_of
 from controllers.planning.security import Secured
 from controllers.planning.slots import Situation
 from network.powerflow import AcStates
 from vpp.devices import Pv, Wind
-from vpp.types import Array, Plan, PlanLabel, Relaxation, TieSensitivity
+from vpp.types import Array, Plan, PlanLabel, Relaxation, TieSensitivity, Violation
 
 NOISE = 1e-7
 """Magnitudes below this are the solver's noise, MW or MWh."""
@@ -181,7 +182,16 @@ def _relaxations(model: Model, situation: Situation, secured: Secured) -> tuple[
                 step=v.step or 0,
                 amount=abs(v.found - v.allowed),
                 unit="%" if v.rule == "loading" else "pu",
-                reason=f"no dispatch cures it: {v.text}",
+                reason=f"{_why(secured, v)}: {v.text}",
             )
         )
     return tuple(found)
+
+
+def _why(secured: Secured, violation: Violation) -> str:
+    """Return why a violation was left; "no dispatch cures it" only where that is proven."""
+    if is_held(secured.held, violation):
+        return "no dispatch cures it, held at what it is without one"
+    if not set(rows_of(violation)) & {cut.name for cut in secured.cuts if cut.step == violation.step}:
+        return "no row was found that would cure it"
+    return f"not cured within {secured.rounds} rounds"

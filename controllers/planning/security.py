@@ -1,12 +1,13 @@
 """The AC loop: solve, check all steps by AC power flow, add what is violated as rows, solve again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from controllers.planning.blocks.block import Bounds
+from controllers.planning.curable import is_curable, is_held, resting
 from controllers.planning.problem import Losses, Model, row_of, set_losses, solution_of
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
@@ -38,6 +39,16 @@ class Secured:
     rounds: int
     violations: tuple[Violation, ...]
     """Network violations that were left."""
+    held: frozenset[tuple[int, str]]
+    """Rows, as (step, name), that no dispatch can keep: they are held at what they are without one."""
+    tie_error_mw: float
+    """Largest difference between the linear tie power and the AC one."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Return whether nothing curable is broken and the linear tie agrees with the AC one."""
+        curable = [v for v in self.violations if not is_held(self.held, v)]
+        return not curable and self.tie_error_mw < TIE_TOLERANCE_MW
 
 
 def losses_at(window_first: int, n: int, models: tuple[TieSensitivity, ...], losses_mw: Array) -> Losses:
@@ -76,56 +87,78 @@ def secure(
     """Return the solution made AC-clean with its integers fixed, or None when a solve has no values.
 
     Each round settles the rounded variables, moves losses and efficiency curves to the solution,
-    adds a row for each violated limit and re-solves warm. It ends when the AC state is
-    clean and the linear tie power agrees with the AC one, or after `MAX_ROUNDS` or at the deadline.
+    adds a row for each violated limit and re-solves warm. It ends when nothing curable is
+    broken and the linear tie power agrees with the AC one, or after `MAX_ROUNDS` or at the deadline.
     """
     lower, upper = bounds[0].copy(), bounds[1].copy()
     _fix(lower, upper, first.x, model.integers)
-    found = list(known_cuts)
-    solution, settled = first, False
-    for round_ in range(1, MAX_ROUNDS + 1):
-        values = solution_of(model, solution.x[: model.compiled.size])
-        p = injections(model, values, situation)
-        q = reactive(model.park, oracle.elements, p)
-        states = oracle.solve(p, q)
-        broken = tuple(v for v in violations(model.park, states) if v.rule in NETWORK_RULES)
-        tie = (values["tie"]["import_mw"] - values["tie"]["export_mw"])[situation.window.span]
-        off = np.nanmax(np.abs(tie - states.p_tie_mw), initial=0.0)
-        if settled and off < TIE_TOLERANCE_MW and not broken:
-            break
-        if round_ == MAX_ROUNDS or monotonic_s() > deadline_true_s:
-            break
-        losses = _moved(losses, model, situation, p, states.losses_mw)
-        if broken:
-            steps = sorted({v.step for v in broken if v.step is not None})
-            linear = sensitivities_all(oracle, p, q, steps=steps)
-            # rows of earlier rounds stay: replacing them lets the solution swing between two points
-            found += cuts(linear, _movable(model))
+    now = _checked(model, oracle, situation, first, cuts=known_cuts)
+    for round_ in range(2, MAX_ROUNDS + 1):
+        losses = _moved(losses, model, situation, now.p_mw, now.states.losses_mw)
+        now = _cut(model, oracle, situation, now)
         for name, block in model.blocks.items():
             if block.relinearise is not None:
-                block.relinearise(values[name], situation)
-            if not settled:
-                narrow_inside(model, name, block.rounded(values[name]), lower, upper)
-        settled = True
+                block.relinearise(now.values[name], situation)
+            if round_ == 2:
+                narrow_inside(model, name, block.rounded(now.values[name]), lower, upper)
         set_losses(model, losses)
         solver.load(lower, upper)
-        solver.add_rows([row_of(model, situation, cut) for cut in found])
-        again = solver.run(
-            integers=np.empty(0, dtype=np.int64), seconds=max(0.05, deadline_true_s - monotonic_s())
-        )
+        solver.add_rows([row_of(model, situation, cut) for cut in now.cuts])
+        seconds = max(0.05, deadline_true_s - monotonic_s())
+        again = solver.run(integers=np.empty(0, dtype=np.int64), seconds=seconds)
         if again.status is not SolveStatus.OPTIMAL:
             return None
-        solution = again
+        now = _checked(model, oracle, situation, again, cuts=now.cuts, rounds=round_, held=now.held)
+        if now.is_clean or monotonic_s() > deadline_true_s:
+            break
+    return now
+
+
+def _checked(
+    model: Model,
+    oracle: Oracle,
+    situation: Situation,
+    solution: Solution,
+    *,
+    cuts: tuple[Cut, ...],
+    rounds: int = 1,
+    held: frozenset[tuple[int, str]] = frozenset(),
+) -> Secured:
+    """Return a solution with its AC states and what they break."""
+    values = solution_of(model, solution.x[: model.compiled.size])
+    p = injections(model, values, situation)
+    q = reactive(model.park, oracle.elements, p)
+    states = oracle.solve(p, q)
+    tie = (values["tie"]["import_mw"] - values["tie"]["export_mw"])[situation.window.span]
     return Secured(
         solution=solution,
         values=values,
         p_mw=p,
         q_mvar=q,
         states=states,
-        cuts=tuple(found),
-        rounds=round_,
-        violations=broken,
+        cuts=cuts,
+        rounds=rounds,
+        violations=tuple(v for v in violations(model.park, states) if v.rule in NETWORK_RULES),
+        held=held,
+        tie_error_mw=float(np.nanmax(np.abs(tie - states.p_tie_mw), initial=0.0)),
     )
+
+
+def _cut(model: Model, oracle: Oracle, situation: Situation, now: Secured) -> Secured:
+    """Return the same with a row for each violation; rows that no dispatch can keep are only held.
+
+    Rows of earlier rounds stay: replacing them lets the solution swing between two points.
+    """
+    steps = sorted({v.step for v in now.violations if v.step is not None and not is_held(now.held, v)})
+    if not steps:
+        return now
+    linear = sensitivities_all(oracle, now.p_mw, now.q_mvar, steps=steps)
+    found, held = list(now.cuts), set(now.held)
+    for cut in cuts(linear, _movable(model)):
+        curable = is_curable(situation, cut)
+        found.append(cut if curable else resting(situation, cut))
+        held |= set() if curable else {(cut.step, cut.name)}
+    return replace(now, cuts=tuple(found), held=frozenset(held))
 
 
 def narrow_inside(model: Model, name: str, bounds: Bounds, lower: Array, upper: Array) -> None:

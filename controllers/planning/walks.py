@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from controllers.planning.blocks.caes_history import CHARGE, DISCHARGE, history
+from controllers.planning.blocks.caes_history import CHARGE, DISCHARGE, history, power_before, power_reached
 from controllers.planning.slots import Situation
 from vpp.devices import Bess, Caes, Electrolyzer, H2Store, bess, caes, electrolyzer
 from vpp.types import Array
@@ -60,6 +60,7 @@ def air_plant(now: Situation, name: str, device: Caes, wish: Array) -> dict[str,
     past = history(device, now)
     machine, trains = past.machine, past.trains
     held = _held_steps(now, device, name, machine)
+    before = power_before(device, machine, trains, now.state.resources[name].get("p_mw", 0.0), e)
     rows = []
     for k, (p, hours) in enumerate(zip(wish, now.window.dt_h[now.window.span], strict=True)):
         kept = e * caes.retention(device, hours * 3600)
@@ -73,6 +74,10 @@ def air_plant(now: Situation, name: str, device: Caes, wish: Array) -> dict[str,
         elif machine == CHARGE and (-asked > params.compressor.p_min_mw / 2 or k < held):
             low, high = trains * params.compressor.p_min_mw, trains * params.compressor.p_rated_mw
             into = min(max(-asked, low), high, caes.charge_max_mw(device, e))
+        if k == 0:
+            first_h = float(hours)
+            into = min(into, power_reached(device, past, before[0], first_h))
+            out = min(out, power_reached(device, past, before[1], first_h))
         flow = (
             caes.air_mwh_per_h(device, -into, trains)
             if into

@@ -20,6 +20,7 @@ from controllers.planning.blocks.caes_history import (
     history,
     on_before,
     power_before,
+    power_reached,
 )
 from controllers.planning.blocks.hull import chord, lower_hull, upper_hull
 from controllers.planning.slots import Frame, Situation
@@ -177,6 +178,7 @@ def _ramps(plant: Plant, frame: Frame) -> list[Any]:
 
 def _update(plant: Plant, situation: Situation) -> Bounds:
     window, device = situation.window, plant.device
+    turbine, train = device.params.turbine, device.params.compressor
     n, name = window.axis.n, device.resource.id
     state = situation.state.resources[name]
     on = window.active * float(situation.is_available(name))
@@ -184,8 +186,8 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
     plant.e_start.value, plant.aux.value = e0, device.params.standby_aux_mw * on
     plant.correction.value = np.zeros(n)
     for limit, left, key in (
-        (device.params.turbine.max_starts_per_day, plant.starts_left[0], "starts_turbine"),
-        (device.params.compressor.max_starts_per_day, plant.starts_left[1], "starts_compressor"),
+        (turbine.max_starts_per_day, plant.starts_left[0], "starts_turbine"),
+        (train.max_starts_per_day, plant.starts_left[1], "starts_compressor"),
     ):
         left.value = np.full(left.shape, float(limit))
         left.value[0] = max(0.0, limit - state.get(key, 0.0))
@@ -201,13 +203,13 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
     }
     before = power_before(device, past.machine, past.trains, state.get("p_mw", 0.0), e0)
     gone = np.arange(n) < window.first
-    most = (
-        device.params.compressor.p_rated_mw * device.params.compressor.trains,
-        device.params.turbine.p_rated_mw,
-    )
+    most = (train.p_rated_mw * train.trains, turbine.p_rated_mw)
     for label, value, top, unit in zip(("charge", "discharge"), before, most, (1, 0), strict=True):
         known = on_before(past, n, window.first, unit) * value
         bounds[label] = (np.where(gone, known, 0.0), np.where(gone, known, top * on))
+        # a machine that runs rises from where it was measured
+        reach = power_reached(device, past, value, window.dt_h[window.first])
+        bounds[label][1][window.first] = min(bounds[label][1][window.first], reach)
     ready = np.array([(window.slot_start(k) - window.at) / timedelta(seconds=1) for k in range(n)])
     for k, machine in enumerate(plant.units):
         known = on_before(past, n, window.first, k)

@@ -87,3 +87,17 @@ def power_before(device: Caes, machine: int, trains: int, p_mw: float, e_mwh: fl
         most = min(caes.charge_max_mw(device, e_mwh), compressor.p_rated_mw * trains)
         return float(np.clip(-p_mw, compressor.p_min_mw * trains, most)), 0.0
     return 0.0, 0.0
+
+
+def power_reached(device: Caes, past: History, before_mw: float, hours: float) -> float:
+    """Return the greatest power in a first step of so many hours, MW; inf for what was not running.
+
+    A running machine rises by its ramp; a train that may still start adds its rated power.
+    """
+    turbine, train = device.params.turbine, device.params.compressor
+    if before_mw <= 0:
+        return float("inf")
+    if past.machine == DISCHARGE:
+        return before_mw + turbine.ramp_mw_per_min * 60 * hours
+    may_start = train.trains - past.trains
+    return before_mw + train.ramp_mw_per_min * 60 * hours * past.trains + train.p_rated_mw * may_start

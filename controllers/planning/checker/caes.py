@@ -10,6 +10,9 @@ from vpp.devices import Caes, caes
 from vpp.devices.caes import CompressorParams, TurbineParams
 from vpp.types import Array, Violation
 
+CHARGING, DISCHARGING = 1, 2
+"""`mode_code` of a plant that runs."""
+
 
 def caes_plant(view: Seen, name: str) -> list[Violation]:
     """CAES: bands of the machines, stored air, modes, idle step, minimum times, starts, ramps."""
@@ -69,6 +72,9 @@ def _switching(view: Seen, name: str, device: Caes, mode: Array, trains: Array) 
     path = [machine, *(int(m) for m in mode)]
     turned, short = np.zeros(view.n), np.zeros(view.n)
     since_start = math.inf
+    if machine and view.available(name) and math.isfinite(age := initial.get("mode_min", math.inf)):
+        # a step that has begun counts whole, as in the plan
+        since_start = math.ceil(age / view.plan.step_min) * view.plan.step_min
     up = {1: params.compressor.min_up_time_min, 2: params.turbine.min_up_time_min}
     for k in range(1, len(path)):
         for j in range(1, idle + 1):
@@ -114,4 +120,25 @@ def _ramps(view: Seen, name: str, charge: Array, discharge: Array, trains: Array
         found += view.where(
             "ramp", name, np.append(0.0, excess), POWER_MW, "changes {:.2f} MW more than its ramp gives"
         )
-    return found
+    return found + _first_ramp(view, name, device)
+
+
+def _first_ramp(view: Seen, name: str, device: Caes) -> list[Violation]:
+    """Judge the rise of a machine that runs already, from its measured power in what is left of the step.
+
+    A fall may be a stop, and a step in which a train starts is judged by the train's start.
+    """
+    s, initial = view.plan.series[name], view.plan.initial.resources[name]
+    running, trains = int(initial.get("mode_code", 0)), int(initial.get("trains", 0))
+    measured = initial.get("p_mw", 0.0)
+    excess = 0.0
+    if running == DISCHARGING and s["discharge_mw"][0] > ON_MW:
+        machine = device.params.turbine
+        reach = max(measured, machine.p_min_mw) + machine.ramp_mw_per_min * 60 * view.dt_h[0]
+        excess = s["discharge_mw"][0] - reach
+    elif running == CHARGING and 0 < s["trains"][0] <= trains:
+        train = device.params.compressor
+        reach = max(-measured, train.p_min_mw * trains) + train.ramp_mw_per_min * 60 * view.dt_h[0] * trains
+        excess = s["charge_mw"][0] - reach
+    text = "rises {:.2f} MW more from its measured power than its ramp gives"
+    return view.where("ramp", name, np.array([excess]), POWER_MW, text)
