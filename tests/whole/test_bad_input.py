@@ -156,7 +156,7 @@ def test_a_port_in_use_is_named_with_its_device(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         base = str(port - 3)
         for arguments in (("run", "small10", "--hil", "--for", "1h"), ("hil", "serve", "small10")):
-            code, said = command(*arguments, "--port-base", base, cwd=tmp_path)
+            code, said = command(*arguments, "--port-base", base, "--state", "s", cwd=tmp_path)
             assert code == 6, said
             assert f"port {port}" in said
             assert "CAES1" in said

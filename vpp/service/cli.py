@@ -4,7 +4,6 @@ Nothing heavy is imported here or in the modules of the commands: `vpp --help` m
 0.3 s of CPU time. Each command imports what it needs when it runs.
 """
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,7 +15,15 @@ import typer
 from vpp.errors import YuanwangError
 from vpp.service import cli_doctor, cli_journal, cli_orders, cli_park, cli_plan, cli_run
 from vpp.service.exits import ExitCode, of_error
-from vpp.service.terminal import complain, error_json, error_lines, prepare_streams, say, to_json
+from vpp.service.terminal import (
+    complain,
+    error_json,
+    error_lines,
+    forsake_output,
+    prepare_streams,
+    say,
+    to_json,
+)
 
 app = typer.Typer(
     name="vpp",
@@ -41,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         _report(error, as_json="--json" in arguments)
         return int(of_error(error))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to flush into at exit
+        forsake_output()
         return int(ExitCode.BUG)
     except Exception as error:  # the outermost edge of this process
         complain(f"vpp: internal error ({type(error).__name__}); {_log_bug(arguments)}")

@@ -57,9 +57,12 @@ def written_days(park: "Park", first: date, days: int, folder: Path) -> "Iterato
     """Plan days and write the files of each to `folder/DAY`; NoPlan where none could be released."""
     from vpp.reports import write_plan
     from vpp.service.day_plans import plan_days
+    from vpp.service.runs import writing
 
     for k, made in enumerate(plan_days(park, first, days)):
-        yield made, list(write_plan(park, made, folder / (first + timedelta(days=k)).isoformat()))
+        with writing(folder):
+            files = list(write_plan(park, made, folder / (first + timedelta(days=k)).isoformat()))
+        yield made, files
 
 
 def summary(made: "Plan", files: list[Path]) -> dict[str, object]:

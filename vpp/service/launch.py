@@ -14,7 +14,7 @@ from vpp.errors import Fault, InvalidInput
 from vpp.park import Park, load_park, uncovered, with_port_base
 from vpp.service import ready
 from vpp.service.request import PLANT, WEB, RunRequest, addresses, children_of
-from vpp.service.runs import ROOT, state_for
+from vpp.service.runs import ROOT, state_for, writing
 from vpp.service.supervise import Live, Watcher, supervise
 from vpp.service.times import parse_stamp
 from vpp.state_dir import RunSettings
@@ -162,8 +162,9 @@ def become_plant(wishes: Wishes) -> NoReturn:
     """
     request = request_for(replace(wishes, state=wishes.state or ROOT / f"{Path(wishes.park).name}-plant"))
     ready.require_free([row for row in addresses(request) if row[0] != WEB])
-    request.state.prepare()
-    request.state.write_settings(request.settings)
+    with writing(request.state.root):
+        request.state.prepare()
+        request.state.write_settings(request.settings)
     plant = next(child for child in children_of(request) if child.name == PLANT)
     os.execv(sys.executable, [sys.executable, *plant.arguments])  # noqa: S606  # no shell wanted
 

@@ -56,14 +56,20 @@ def require_free(addresses: Sequence[tuple[str, str, int]]) -> None:
 
     `addresses` are (what for, host, port). Raises DeviceFailure that names every taken one.
     """
+    wanted: dict[tuple[str, int], list[str]] = {}
+    for what, host, port in addresses:
+        wanted.setdefault((host, port), []).append(what)
     taken = [
+        f"port {port} on {host} is wanted by {' and '.join(users)}"
+        for (host, port), users in wanted.items()
+        if len(users) > 1
+    ]
+    taken += [
         f"port {port} on {host} ({what}) is in use" for what, host, port in addresses if _taken(host, port)
     ]
     if taken:
         raise DeviceFailure(
-            "\n".join(
-                [*taken, "end the program that holds it, or choose others with --port-base or --web-port"]
-            )
+            "\n".join([*taken, "end what holds it, or choose others with --port-base or --web-port"])
         )
 
 

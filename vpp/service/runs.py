@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vpp.errors import DeviceFailure, Fault, InvalidInput
@@ -69,6 +71,16 @@ def _only_one(pattern: str, advice: str) -> StateDir:
         raise DeviceFailure(f"no run found below {ROOT.absolute()}: {advice}, or give --state")
     names = ", ".join(str(path) for path in found)
     raise DeviceFailure(f"{len(found)} runs found ({names}): say which with --state")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what keeps a folder from being written into InvalidInput with its name and the reason."""
+    try:
+        yield
+    except OSError as error:
+        fault = Fault(file=str(folder), wrong=error.strerror or str(error), expected="a folder to write")
+        raise InvalidInput((fault,)) from error
 
 
 class RunLock:

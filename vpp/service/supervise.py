@@ -14,7 +14,7 @@ from vpp.park import endpoints
 from vpp.service import ready
 from vpp.service.children import Child, death_text, end, last_words, start
 from vpp.service.request import CONTROL, PLANNER, PLANT, SERVICE, RunRequest, children_of
-from vpp.service.runs import RunLock
+from vpp.service.runs import RunLock, writing
 from vpp.service.takeover import answers, take_over
 from vpp.types import Severity
 
@@ -56,7 +56,8 @@ async def supervise(request: RunRequest, watchers: tuple[Watcher, ...]) -> Live:
     Raises DeviceFailure when the state folder or a port is taken or a process cannot start, and
     TimedOut when one does not answer. No child is alive when this returns or raises.
     """
-    request.state.prepare()
+    with writing(request.state.root):
+        request.state.prepare()
     with RunLock(request.state):
         live = Live(request=request, clock=RealClock(request.settings.schedule))
         body = asyncio.create_task(_body(live, watchers))

@@ -34,6 +34,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def forsake_output() -> None:
+    """Let what is still written to a closed pipe vanish, also in the flush at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def complain(text: str) -> None:
     """Write one or more lines to standard error."""
     print(text, file=sys.stderr, flush=True)

@@ -2,8 +2,12 @@
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+FIRST_YEAR, LAST_YEAR = 1980, 2200
+"""Years outside are a slip of the pen, as in a series (`vpp.park.stamps`)."""
+Day = TypeVar("Day", date, datetime)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
 _SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -19,12 +23,19 @@ def parse_span(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def _in_range(day: Day, text: str) -> Day:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"{text!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+    return day
+
+
 def parse_date(text: str) -> date:
     """Return a day written YYYY-MM-DD; ValueError otherwise."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a day: write YYYY-MM-DD") from None
+    return _in_range(day, text)
 
 
 def parse_stamp(text: str, zone: str) -> datetime:
@@ -33,6 +44,7 @@ def parse_stamp(text: str, zone: str) -> datetime:
         stamp = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a time: write YYYY-MM-DDTHH:MM, plant time") from None
+    _in_range(stamp, text)
     local = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=ZoneInfo(zone))
     return local.astimezone(timezone.utc)
 

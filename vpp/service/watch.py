@@ -7,7 +7,7 @@ from vpp.errors import DeviceFailure, TimedOut
 from vpp.link import LinkClient
 from vpp.service.supervise import Live
 from vpp.service.table import live_table, one_line
-from vpp.service.terminal import is_live, say, use_colour
+from vpp.service.terminal import forsake_output, is_live, say, use_colour
 from vpp.types import Snapshot
 
 CONNECT_S = 2.0
@@ -18,12 +18,18 @@ LINE_EVERY_S = 5.0
 
 
 async def show(live: Live) -> None:
-    """Show the run: page address first, then the table or lines; never ends by itself."""
-    say(welcome(live))
-    if is_live(sys.stdout):
-        await _redraw(live)
-    else:
-        await _lines(live)
+    """Show the run: page address first, then the table or lines.
+
+    Ends by itself only where nobody reads any more, as behind `| head`: the run goes on.
+    """
+    try:
+        say(welcome(live))
+        if is_live(sys.stdout):
+            await _redraw(live)
+        else:
+            await _lines(live)
+    except BrokenPipeError:
+        forsake_output()
 
 
 def welcome(live: Live) -> str:

@@ -13,6 +13,7 @@ import pytest
 import vpp
 from vpp.errors import Fault, InvalidInput
 from vpp.service import cli, cli_park
+from vpp.service.ready import free_base
 from vpp.service.terminal import MAX_FAULTS, fault_lines
 
 SMALL10 = Path(vpp.__file__).parent / "parks" / "small10"
@@ -53,6 +54,7 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
         ["plan", "small10"],
         ["plan", "small10", "--date", "tomorrow"],
         ["plan", "small10", "--date", "2026-02-30"],
+        ["plan", "small10", "--date", "0001-01-01"],
         ["run", "small10", "--speed", "0"],
         ["run", "small10", "--hil", "--for", "six hours"],
         ["order", "--for", "30m"],
@@ -139,6 +141,30 @@ def test_a_rate_other_than_1_needs_a_simulated_plant(capsys: pytest.CaptureFixtu
 
 def test_a_journal_that_is_not_there_is_exit_3(tmp_path: Path) -> None:
     assert cli.run(["journal", "verify", "--state", str(tmp_path / "nowhere")]) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_exit_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    arguments = ["run", "small10", "--hil", "--for", "1h", "--state", str(tmp_path / "file" / "s")]
+    assert cli.run([*arguments, "--port-base", str(free_base("127.0.0.1", 14, 29000))]) == 3
+    assert "Not a directory; expected a folder to write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("start", ["9999-12-31T23:00", "0001-01-01"])
+def test_a_start_outside_all_calendars_is_exit_3(start: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["run", "small10", "--hil", "--start", start]) == 3
+    assert "1980 to 2200" in capsys.readouterr().err
+
+
+def test_a_port_wanted_twice_is_told_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = free_base("127.0.0.1", 14, 29000)
+    ports = ["--port-base", str(base), "--web-port", str(base + 1)]
+    assert cli.run(["run", "small10", "--hil", "--state", str(tmp_path / "s"), *ports]) == 6
+    assert f"port {base + 1} on 127.0.0.1 is wanted by PV and web page" in capsys.readouterr().err
 
 
 def test_the_doctor_looks_at_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
