@@ -85,11 +85,14 @@ def summary(made: "Plan", files: list[Path]) -> dict[str, object]:
 def plan_lines(made: "Plan", files: list[Path]) -> list[str]:
     """Return what a person wants to know of a plan, in at most 80 columns where paths allow."""
     certificate = made.certificate
-    lines = [f"{made.id}: {made.label.value} ({made.status}), {made.cost_cny:,.0f} CNY, {made.solve_s:.1f} s"]
+    lines = [
+        f"{made.id}: {made.label.value}, {made.cost_cny:,.0f} CNY",
+        f"  {made.status}, {made.solve_s:.1f} s",
+    ]
     if certificate is not None:
         lines.append(
-            f"  check {'good' if certificate.ok else 'REFUSED'}, {len(certificate.checked_rules)} rules: "
-            f"voltage {certificate.min_vm_pu:.3f} to {certificate.max_vm_pu:.3f} pu, "
+            f"  check {'good' if certificate.ok else 'REFUSED'}: {len(certificate.checked_rules)} rules, "
+            f"{certificate.min_vm_pu:.3f} to {certificate.max_vm_pu:.3f} pu, "
             f"loading at most {certificate.max_loading_percent:.0f} %"
         )
     lines += [
