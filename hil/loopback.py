@@ -21,7 +21,6 @@ class LoopbackField:
         self._rig = rig
         self._clock = clock
         self._last: dict[str, tuple[datetime, Mapping[str, float]]] = {}
-        self._commands: dict[str, tuple[Mapping[str, float], dict[str, float]]] = {}
 
     async def read(self) -> Mapping[str, Reading]:
         """Bring the plant up to now and read every endpoint; a silent one keeps its last values, stale."""
@@ -34,13 +33,10 @@ class LoopbackField:
         return {name: self._reading(name, now) for name in self._rig.endpoints}
 
     def _shown(self, name: str, values: Mapping[str, float]) -> Mapping[str, float]:
-        """Pass values through the registers; command registers only when they changed."""
+        """Pass what the device measures through its registers; commands came through them already."""
         registers = self._rig.registers[name]
         commands = {p.point: values[p.point] for p in registers.commands if p.point in values}
-        kept = self._commands.get(name)
-        if kept is None or kept[0] != commands:
-            kept = self._commands[name] = (commands, registers.passed(registers.commands, commands))
-        return kept[1] | registers.passed(registers.measured, values)
+        return {**registers.scales, **commands, **registers.passed(registers.measured, values)}
 
     def _values(self, name: str) -> Mapping[str, float] | None:
         silent = self._rig.silence(name, self._clock.plant_now()) is not None
@@ -71,13 +67,13 @@ class LoopbackField:
         registers = self._rig.registers[name]
         true_s = self._clock.true_s()
         outcome, detail = Outcome.ACKNOWLEDGED, ""
+        silent = self._rig.silence(name, self._clock.plant_now()) is not None
         for request in points.encode(registers.points, {**registers.scales, **wanted}):
-            values = self._values(name)
-            if values is None:
+            if silent:
                 outcome, detail = Outcome.UNKNOWN, "no answer"
                 break
             write = Write(table=request.table, address=request.address, values=request.registers)
-            written = registers.written(values, write)
+            written = registers.written(write)
             if isinstance(written, Refusal):
                 outcome, detail = Outcome.REFUSED, written.name
                 break

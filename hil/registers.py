@@ -44,6 +44,12 @@ class Registers:
         return {name: value for name, value in self._constants.items() if name in names}
 
     @cached_property
+    def _scale_registers(self) -> Mapping[tuple[str, int], int]:
+        """Where the scale points lie; they belong to the device and never change."""
+        at = {(p.table, p.address + k) for p in self.points if p.point in self.scales for k in range(2)}
+        return {key: self.static[key] for key in at if key in self.static}
+
+    @cached_property
     def _writable(self) -> Mapping[tuple[str, int], Point]:
         return {
             (p.table, p.address + k): p
@@ -54,10 +60,12 @@ class Registers:
 
     def image(self, values: Mapping[str, float]) -> dict[tuple[str, int], int]:
         """Return every register that holds something, by (table, address); `values` by point name."""
-        return self._image(self.points, values)
+        return self._image(self.points, values, self.static)
 
-    def _image(self, part: tuple[Point, ...], values: Mapping[str, float]) -> dict[tuple[str, int], int]:
-        image = dict(self.static)
+    def _image(
+        self, part: tuple[Point, ...], values: Mapping[str, float], under: Mapping[tuple[str, int], int]
+    ) -> dict[tuple[str, int], int]:
+        image = dict(under)
         for write in points.encode(part, {**self._constants, **values}):
             for k, register in enumerate(write.registers):
                 image[write.table, write.address + k] = register
@@ -75,7 +83,7 @@ class Registers:
 
     def passed(self, part: tuple[Point, ...], values: Mapping[str, float]) -> dict[str, float]:
         """Return what a reader of the points in `part` gets, quantised by their registers."""
-        return points.decode(part, self._image(part, values))
+        return points.decode(part, self._image(part, values, self._scale_registers))
 
     def read(self, values: Mapping[str, float], read: Read) -> tuple[int, ...] | Refusal:
         """Return the asked registers or bits."""
@@ -85,7 +93,7 @@ class Registers:
         image = self.image(values)
         return tuple(image.get((read.table, read.address + k), 0) for k in range(read.count))
 
-    def written(self, values: Mapping[str, float], write: Write) -> dict[str, float] | Refusal:
+    def written(self, write: Write) -> dict[str, float] | Refusal:
         """Return the new values of the points that `write` touches.
 
         Read-only and unknown addresses and halves of a wide value are illegal addresses; a value
@@ -98,8 +106,9 @@ class Registers:
         names = {p.point for p in touched if p is not None}
         if sum(points.WIDTH[p.type] for p in self.points if p.point in names) != len(addresses):
             return Refusal.ILLEGAL_ADDRESS
-        image = self.image(values) | dict(zip(addresses, write.values, strict=True))
-        decoded = points.decode(self.points, image)
+        decoded = points.decode(
+            self.commands, {**self._scale_registers, **dict(zip(addresses, write.values, strict=True))}
+        )
         if not names <= decoded.keys():
             return Refusal.ILLEGAL_VALUE
         return {name: decoded[name] for name in names}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from vpp.errors import Fault, InvalidInput
 from vpp.park import Park, endpoints
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 Minute = Annotated[float, Ge(0), Le(14 * 1440)]
 Minutes = Annotated[float, Gt(0), Le(14 * 1440)]
 
@@ -198,7 +201,7 @@ def _rows(
 
 
 def _row(file: str, where: str, row: dict[str, Any], row_type: type[T], faults: list[Fault]) -> T | None:
-    known = [f.name for f in fields(row_type)]  # type: ignore[arg-type]  # T is one of our dataclasses
+    known = [f.name for f in fields(row_type)]
     unknown = [key for key in row if key not in known]
     for key in unknown:
         faults.append(

@@ -155,7 +155,7 @@ class Listener:
         if isinstance(request, Refusal):
             return request
         if request.write is not None:
-            written = self._registers.written(values, request.write)
+            written = self._registers.written(request.write)
             if isinstance(written, Refusal):
                 return written
             await self._terminal.command(written)

@@ -7,6 +7,8 @@ from vpp.types import Quality, Reading
 SETTLE_S = 900.0
 """Plant seconds for which a state that had to be guessed accuses nobody: the longest start and ramp
 of a CAES plant; assumption."""
+SLOW_KINDS = ("caes", "electrolyzer")
+"""Kinds whose machines take minutes to start."""
 STARTING = 2.0
 """Code of point `status` (docs/architecture.md)."""
 
@@ -16,7 +18,7 @@ def follow(core: Core, dt_s: float) -> None:
 
     A state is guessed from the reading at control's start, and again when a device comes back from
     silence, a fault, a reversion or local control and is not where its commands would have it. A
-    guess knows no phase of a start: until it meets the meter it is on probation.
+    guess knows no phase of a start: until it meets the meter where the command is, it is on probation.
     """
     for name, device in core.park.devices.items():
         reading, state = core.readings[name], core.expected.get(name)
@@ -37,11 +39,20 @@ def follow(core: Core, dt_s: float) -> None:
         if reading.quality is Quality.GOOD:
             state = expectation.measured(state, reading)
         core.expected[name] = state
-        if own_will or _on_probation(core, name, conditions.is_away(state.p_mw, reading, rating), dt_s):
+        away = conditions.is_away(state.p_mw, reading, rating)
+        if own_will or _on_probation(core, name, away or not _arrived(core, name), dt_s):
             core.deviations[name] = conditions.Deviation()
         else:
             last = core.deviations.get(name, conditions.Deviation())
             core.deviations[name] = conditions.deviation(last, state.p_mw, reading, rating, dt_s)
+
+
+def _arrived(core: Core, name: str) -> bool:
+    """Return whether a device should have done what it was told; one at rest has yet to start."""
+    sent, kind = core.setpoints.get(name), core.park.resources[name].kind
+    if sent is None or kind not in SLOW_KINDS:
+        return True
+    return bool(abs(core.expected[name].p_mw - sent.p_mw) <= conditions.DEVIATION_MW)
 
 
 def _on_probation(core: Core, name: str, away: bool, dt_s: float) -> bool:

@@ -120,7 +120,12 @@ def row_base_mw(request: Request, measured_mw: float) -> float:
 
 
 def ramp_mw_per_s(device: Device) -> float | None:
-    """Return how fast a command may move; None where the machine's own governor holds the ramp."""
+    """Return how fast a command may move; None where the machine's own governor holds the ramp.
+
+    CAES plants and electrolysers get their plan's next power at once, without a ramp of commands: their
+    governors ramp by themselves, the trajectory centres that ramp on the step boundary, and a command
+    that crept ahead of it would only stretch it. The rows know how far they get (`row_base_mw`).
+    """
     rating = device.resource.p_max_mw
     if isinstance(device, Bess):
         return (rating - device.resource.p_min_mw) / device.params.ramp_full_swing_s
