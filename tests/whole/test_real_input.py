@@ -110,12 +110,14 @@ def test_a_time_that_the_series_does_not_cover_is_told(
     assert own_series
     later = (DAY + timedelta(days=1)).date().isoformat()
     wished = ("--start", f"{later}T11:00", "--for", "2h")
-    for words in (("plan", "mine", "--date", later), ("run", "mine", "--hil", *wished)):
+    days = ("--date", DAY.date().isoformat(), "--days", "2")
+    for words in (("plan", "mine", *days), ("run", "mine", "--hil", *wished)):
         code, said = ended(vpp(*words, cwd=tmp_path))
         assert code == 3, said
         assert "own.csv" in said
         assert "PV" in said
         assert "Traceback" not in said
+    assert not (tmp_path / ".yuanwang").exists()
 
 
 @pytest.mark.skipif(not RECORD.exists(), reason="the measured series is not on this machine (VPP_SHARED)")

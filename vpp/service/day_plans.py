@@ -20,22 +20,21 @@ MADE_BEFORE = timedelta(hours=9)
 def plan_days(park: Park, first: date, days: int) -> Iterator[Plan]:
     """Yield the plans of `days` local days; the first starts from the park's initial state.
 
-    Raises NoPlan for the first day that none can be released for, InvalidInput where a series of
-    the park does not reach.
+    Raises InvalidInput before the first one where a series of the park does not reach to the last
+    day, NoPlan for the first day that none can be released for.
     """
-    planner, state = Planner(park), None
-    for k in range(days):
-        day = first + timedelta(days=k)
-        start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(park.site.zone)).astimezone(UTC)
-        steps = park.horizon.day_ahead_steps
-        made = planner.plan(
-            initial_state(park, start) if state is None else state,
-            outlook(park, start - MADE_BEFORE, start, steps),
-            steps=steps,
-            deadline_s=DAY_AHEAD_DEADLINE_S,
-        ).plan
+    steps = park.horizon.day_ahead_steps
+    starts = [_midnight(park, first + timedelta(days=k)) for k in range(days)]
+    outlooks = [outlook(park, start - MADE_BEFORE, start, steps) for start in starts]
+    planner, state = Planner(park), initial_state(park, starts[0])
+    for forecast in outlooks:
+        made = planner.plan(state, forecast, steps=steps, deadline_s=DAY_AHEAD_DEADLINE_S).plan
         state = state_after(park, made)
         yield made
+
+
+def _midnight(park: Park, day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(park.site.zone)).astimezone(UTC)
 
 
 def state_after(park: Park, plan: Plan) -> PlantState:
