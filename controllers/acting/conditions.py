@@ -19,6 +19,8 @@ STATUS_WORDS: Mapping[int, str] = {
 """Codes of point `status` (docs/architecture.md)."""
 START_CYCLES = 5
 """Cycles in which connections are made; assumption."""
+PLANNER_START_CYCLES = 20
+"""Cycles in which a planner that was started together with control makes its first plan; assumption."""
 DEVIATION_MW = 1.5
 DEVIATION_SHARE = 0.05
 """A device follows while it is nearer to its expected output than the larger of both; assumption."""
@@ -137,9 +139,10 @@ def of_tie(window: TieWindow, limit_mw: float, broken: Mapping[str, float]) -> I
 
 
 def of_plan(
-    plan: Plan | None, followed: bool, now: datetime, replan_min: int, roles: frozenset[str] | None
+    plan: Plan | None, step: int | None, now: datetime, replan_min: int, roles: frozenset[str] | None
 ) -> Iterator[Condition]:
-    """Tell of no plan to follow, a planner that is gone or silent, a plan below optimal."""
+    """Tell of no plan to follow (`step` None), a planner that is gone or silent, a plan below optimal."""
+    followed = step is not None
     if not followed:
         text = "no plan has come yet" if plan is None else f"the plan {plan.id} has ended"
         yield Condition(

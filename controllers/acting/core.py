@@ -43,6 +43,8 @@ class Core:
     force: PlanInForce | None = None
     roles: frozenset[str] | None = None
     """Roles connected to the link; None in memory, where there is no link."""
+    planner_seen: bool = False
+    """True once a planner was connected."""
     snapshot: Snapshot | None = None
     cycle: int = 0
     last_at: datetime | None = None

@@ -1,6 +1,6 @@
 """One cycle of control: read, judge, track, clip, write, close, tell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from controllers.acting import (
@@ -25,6 +25,7 @@ from vpp.link import Message
 from vpp.types import (
     Ack,
     Mode,
+    Plan,
     Quality,
     Reply,
     Setpoint,
@@ -69,6 +70,7 @@ class Control:
     def connected(self, roles: frozenset[str]) -> None:
         """Tell which peers are on the link now."""
         self._core.roles = roles
+        self._core.planner_seen |= "planner" in roles
 
 
 async def run(core: Core) -> Snapshot:
@@ -258,6 +260,15 @@ def _commands(
     return sent
 
 
+def _of_plan(core: Core, plan: Plan | None, moment: Moment) -> Iterator[alarms.Condition]:
+    """Tell of plan and planner; after control's start the planner has time to make its first plan."""
+    starting = core.cycle <= conditions.PLANNER_START_CYCLES
+    if starting and (plan is None or (core.roles is not None and not core.planner_seen)):
+        return iter(())
+    replan_min = core.park.horizon.replan_min
+    return conditions.of_plan(plan, moment.step, moment.now, replan_min, core.roles)
+
+
 def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack]) -> None:
     """Settle the alarm board and journal what came and went."""
     plan, now = core.force.plan if core.force is not None else None, moment.now
@@ -266,7 +277,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_writes(acks, core.readings),
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
         *conditions.of_tie(core.tie, moment.import_max_mw, assured.broken),
-        *conditions.of_plan(plan, moment.step is not None, now, core.park.horizon.replan_min, core.roles),
+        *_of_plan(core, plan, moment),
         *conditions.of_modes(core.modes),
         *conditions.of_loads(core.park, core.calls(now)),
         *conditions.of_journal(core.journal.trouble, core.journal.lost),

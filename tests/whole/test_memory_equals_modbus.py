@@ -17,7 +17,8 @@ from vpp.state_dir import StateDir
 from vpp.types import Plan, Snapshot, wire
 
 START = datetime(2026, 3, 17, 7, tzinfo=timezone.utc)
-FROM, TO = START + timedelta(minutes=6), START + timedelta(minutes=36)
+FROM, TO = START + timedelta(minutes=12), START + timedelta(minutes=36)
+"""From where the electrolyser of the first plan is through its hot start, whenever that plan came."""
 HOURS = (TO - FROM).total_seconds() / 3600
 FLOOR = 0.01
 """Share of what a device could have moved: a battery that stands still but for the tie's noise has

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from controllers.acting.build import build_control
+from controllers.acting.conditions import PLANNER_START_CYCLES
 from vpp.devices import Command
 from vpp.journal import read, snapshots, verify
 from vpp.link import Note
@@ -34,9 +35,10 @@ def later(clock, minutes=60):
 
 
 async def test_without_a_plan_the_last_values_are_held_and_an_alarm_says_so(run, plant):
-    snapshot = await run(3)
+    snapshot = await run(PLANNER_START_CYCLES)
     assert snapshot.following is Following.HOLD
-    assert any("no plan has come yet" in text for text in texts(snapshot))
+    assert texts(snapshot) == [], "a planner that was started with control is given time"
+    assert any("no plan has come yet" in text for text in texts(await run(1)))
     assert {s.p_mw for s in plant.written if s.device == "WF"} == {100.0}
 
 
