@@ -14,14 +14,17 @@ from vpp.clock import UTC
 from vpp.park import Park, load_park
 from vpp.types import Forecast, Plan
 
-DAYS = (date(2026, 1, 5), date(2026, 4, 20), date(2026, 7, 10), date(2026, 11, 2), date(2026, 3, 17))
+DAYS = tuple(
+    date(2026, month, day) for month, day in enumerate((5, 12, 17, 20, 11, 9, 10, 18, 24, 6, 2, 15), start=1)
+)
+"""A day of each month; 5 January, 20 April and 15 December are the hard ones."""
 
 
 def whole_day(park: Park, planner: Planner, day: date) -> tuple[Plan, Forecast]:
     start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(park.site.zone)).astimezone(UTC)
     forecast = outlook(park, start - timedelta(hours=9), start, 96)
     began = time.process_time()
-    plan = planner.plan(initial_state(park, start), forecast, steps=96, deadline_s=5.0).plan
+    plan = planner.plan(initial_state(park, start), forecast, steps=96, deadline_s=20.0).plan
     seconds = time.process_time() - began
     rounds = plan.certificate.cut_rounds if plan.certificate else 0
     print(f"{day}  {seconds:5.2f} s  {plan.label.value:9} gap {plan.gap:6.2%}  {rounds} rounds")

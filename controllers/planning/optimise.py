@@ -10,7 +10,7 @@ import numpy as np
 
 from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
 from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
-from controllers.planning.security import losses_at, reactive, secure
+from controllers.planning.security import Secured, losses_at, reactive, secure
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Row, Solution, SolveStatus, WarmSolver
 from network.powerflow import Oracle
@@ -18,10 +18,10 @@ from network.security import Cut, sensitivities_all
 from vpp.clock import monotonic_s
 from vpp.types import Array, Plan, TieSensitivity
 
-SEARCH_SHARE = 0.6
+SEARCH_SHARE = 0.75
 """Share of the time left that a search for commitments may take; the rest is for the AC loop."""
-SEARCHES = 2
-"""Searches for commitments, the second knowing the network limits that the first broke."""
+SEARCHES = 3
+"""Searches for commitments, each knowing what the one before could not keep."""
 WORSE = 1.1
 """Growth of a relaxation up to which commitments are not searched anew (assumption)."""
 NO_INTEGERS = np.empty(0, dtype=np.int64)
@@ -127,12 +127,13 @@ def _searched(
         return None
     gross = sum(abs(c) for c in costs_of(model, relaxed.x).values())
     cuts: tuple[Cut, ...] = ()
+    best: tuple[Solution, Secured] | None = None
     for _ in range(SEARCHES):
         seconds = max(0.1, SEARCH_SHARE * (until_true_s - monotonic_s()))
         rows = [row_of(model, now, cut) for cut in cuts]
         solution = _search(model, solver, (bounds, rows), seconds, gap_cny=GROSS_GAP * gross)
         if solution.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
-            return None
+            break
         secured = secure(
             model,
             solver,
@@ -144,12 +145,15 @@ def _searched(
             deadline_true_s=until_true_s,
             known_cuts=cuts,
         )
-        # a limit that these commitments cannot keep may be kept by others
-        if secured is None or not secured.violations or monotonic_s() > until_true_s:
+        # limits that these commitments cannot keep, or air that the true curves take, may suit others:
+        # the next search knows the rows and the curves' corrections
+        best = (solution, secured) if secured is not None else best
+        cuts = secured.cuts if secured is not None else cuts
+        if monotonic_s() > until_true_s or (secured is not None and not secured.curable):
             break
-        cuts = secured.cuts
-    if secured is None:
+    if best is None:
         return None
+    solution, secured = best
     gap = max(0.0, solution.objective - float(np.fmax(solution.bound, relaxed.objective)))
     optimal = solution.status is SolveStatus.OPTIMAL
     words = "optimal within the gap" if optimal else "best found at the deadline or after the nodes allowed"

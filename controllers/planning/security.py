@@ -45,10 +45,14 @@ class Secured:
     """Largest difference between the linear tie power and the AC one."""
 
     @property
+    def curable(self) -> tuple[Violation, ...]:
+        """Violations that some dispatch may cure."""
+        return tuple(v for v in self.violations if not is_held(self.held, v))
+
+    @property
     def is_clean(self) -> bool:
         """Return whether nothing curable is broken and the linear tie agrees with the AC one."""
-        curable = [v for v in self.violations if not is_held(self.held, v)]
-        return not curable and self.tie_error_mw < TIE_TOLERANCE_MW
+        return not self.curable and self.tie_error_mw < TIE_TOLERANCE_MW
 
 
 def losses_at(window_first: int, n: int, models: tuple[TieSensitivity, ...], losses_mw: Array) -> Losses:
@@ -149,7 +153,7 @@ def _cut(model: Model, oracle: Oracle, situation: Situation, now: Secured) -> Se
 
     Rows of earlier rounds stay: replacing them lets the solution swing between two points.
     """
-    steps = sorted({v.step for v in now.violations if v.step is not None and not is_held(now.held, v)})
+    steps = sorted({v.step for v in now.curable if v.step is not None})
     if not steps:
         return now
     linear = sensitivities_all(oracle, now.p_mw, now.q_mvar, steps=steps)

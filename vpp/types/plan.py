@@ -16,7 +16,7 @@ class PlanLabel(StrEnum):
 
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
-    """Best found at the deadline; `Plan.gap` says how far it may be from the best."""
+    """Best found at the deadline or after the nodes allowed; `Plan.gap` says how far from the best."""
     RELAXED = "relaxed"
     """A limit had to give; `Plan.relaxations` says which, by how much and why."""
     SHIFTED = "shifted"
@@ -91,7 +91,8 @@ class PlantState:
     resources: Mapping[str, Mapping[str, float]]
     """By resource id the named state: bess/caes `e_mwh`, `p_mw`; caes `mode_code`, `mode_min`
     (minutes in that mode), `starts_turbine`, `starts_compressor` (today); electrolyzer `on_stacks`,
-    `p_mw`; h2_store `h2_kg`, `delivered_kg` (today)."""
+    `p_mw`; h2_store `h2_kg`, `delivered_kg` (today); all `available` (0: does not answer, planned at
+    0 MW)."""
     calls: Mapping[str, Mapping[str, float]]
     """Interruptible loads' ledger by load id: `calls_left`, `rest_min` (until the next call may
     start), `open_blocks`, `running_min`."""
@@ -125,8 +126,8 @@ class Plan:
     (injection positive) and `q_mvar`. wind, pv: available_mw, curtailed_mw. bess: charge_mw,
     discharge_mw, e_mwh (end of step). caes: the same and mode_code (0 idle, 1 charge, 2
     discharge), trains. electrolyzer: load_mw, stacks, h2_kg. h2_store: h2_kg (end of step),
-    delivery_kg_per_h. Loads: load_mw, shed_mw, open_blocks. tie: import_mw, export_mw,
-    price_cny_per_mwh, import_max_mw. network: losses_mw."""
+    delivery_kg_per_h, vented_kg_per_h. Loads: load_mw, shed_mw, open_blocks. tie: import_mw, export_mw,
+    price_cny_per_mwh, import_max_mw, export_max_mw. network: losses_mw."""
     initial: PlantState
     curtailment_cause: Mapping[str, tuple[str, ...]]
     """By wind or PV id one cause per step: `` (none), surplus, branch:NAME, voltage:BUS, ramp."""

@@ -207,7 +207,6 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
     for label, value, top, unit in zip(("charge", "discharge"), before, most, (1, 0), strict=True):
         known = on_before(past, n, window.first, unit) * value
         bounds[label] = (np.where(gone, known, 0.0), np.where(gone, known, top * on))
-        # a machine that runs rises from where it was measured
         reach = power_reached(device, past, value, window.dt_h[window.first])
         bounds[label][1][window.first] = min(bounds[label][1][window.first], reach)
     ready = np.array([(window.slot_start(k) - window.at) / timedelta(seconds=1) for k in range(n)])

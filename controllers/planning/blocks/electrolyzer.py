@@ -42,24 +42,16 @@ def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
         correction.value = np.zeros(n)
         return _bounds(device, situation, np.asarray(live.value))
 
-    def rounded(values: Values) -> Bounds:
-        running = (values["load"] >= (standby + low) / 2).astype(float) * np.asarray(live.value)
-        known = np.asarray(live.value) > 0.5
-        return {"on": (np.where(known, running, -np.inf), np.where(known, running, np.inf))}
-
-    def made(values: Values) -> Array:
-        return np.array([electrolyzer.h2_kg_per_h(device, mw) for mw in values["load"]])
-
     def relinearise(values: Values, situation: Situation) -> None:
         # a share of a start is about to be rounded: its hydrogen says nothing of the rounded plant's
         whole = np.abs(values["on"] - np.round(values["on"])) < 1e-6
-        correction.value = np.where(whole, made(values) - values["h2"], 0.0) * np.asarray(live.value)
+        correction.value = np.where(whole, _made(device, values) - values["h2"], 0.0) * np.asarray(live.value)
 
     def series(values: Values, situation: Situation) -> dict[str, Array]:
         return {
             "load_mw": values["load"],
             "stacks": np.array([float(electrolyzer.best_stacks(device, mw)) for mw in values["load"]]),
-            "h2_kg": made(values) * situation.window.dt_h,
+            "h2_kg": _made(device, values) * situation.window.dt_h,
         }
 
     hot_cny = device.params.start_cost_cny_per_mw_hot * device.params.stack_mw
@@ -74,7 +66,7 @@ def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
         reserve_up_mw=load - standby * live - (low - standby) * on,
         h2_kg_per_h=h2 + correction,
         relinearise=relinearise,
-        rounded=rounded,
+        rounded=lambda values: _rounded(device, np.asarray(live.value), values),
     )
 
 
@@ -93,3 +85,12 @@ def _bounds(device: Electrolyzer, situation: Situation, live: Array) -> Bounds:
         "start": (np.zeros(n), np.where(gone, 0.0, np.inf)),
         "h2": (np.zeros(n), np.full(n, np.inf)),
     }
+
+
+def _rounded(device: Electrolyzer, live: Array, values: Values) -> Bounds:
+    running = (values["load"] >= (device.standby_mw + device.load_min_mw) / 2).astype(float) * live
+    return {"on": (np.where(live > 0.5, running, -np.inf), np.where(live > 0.5, running, np.inf))}
+
+
+def _made(device: Electrolyzer, values: Values) -> Array:
+    return np.array([electrolyzer.h2_kg_per_h(device, mw) for mw in values["load"]])

@@ -31,7 +31,8 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
     if not is_interruptible(load):
         return _fixed(load, p, demand)
     names = ("open", "call", "start", "stop", "shut", "shed")
-    opened, call, start, stop, shut, shed = (cp.Variable(n, name=f"{name}_{x}") for x in names)
+    variables = {x: cp.Variable(n, name=f"{name}_{x}") for x in names}
+    opened, call, start, stop, shut, shed = variables.values()
     part = cp.Parameter(n, name=f"{name}_part")
     calls_left = cp.Parameter(frame.days.shape[0], name=f"{name}_calls")
     longest = max(1, int(load.max_shed_min // frame.axis.step_min))
@@ -46,9 +47,10 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         shut[1:] >= opened[:-1] - opened[1:],
         frame.days @ start <= calls_left,
     ]
-    rows.append(_last(call, longest + 1, h) <= longest)
-    if rest:
-        rows.append(start[h:] + _last(stop, rest, h) <= 1)
+    rows += [
+        _last(call, longest + 1, h) <= longest,
+        *([start[h:] + _last(stop, rest, h) <= 1] if rest else []),
+    ]
 
     def update(situation: Situation) -> Bounds:
         demand.value = situation.load_mw[name]
@@ -60,16 +62,13 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
 
     def series(values: Values, situation: Situation) -> dict[str, Array]:
         count = np.round(values["open"])
-        return {
-            "load_mw": np.asarray(demand.value),
-            "shed_mw": count * np.asarray(part.value),
-            "open_blocks": count,
-        }
+        shed_mw = count * np.asarray(part.value)
+        return {"load_mw": np.asarray(demand.value), "shed_mw": shed_mw, "open_blocks": count}
 
     return Block(
         id=name,
         p_mw=p,
-        variables={"open": opened, "call": call, "start": start, "stop": stop, "shut": shut, "shed": shed},
+        variables=variables,
         constraints=tuple(rows),
         costs={
             "interruption": load.contract_energy_cny_per_kwh * 1000 * (frame.dt_h @ shed)
