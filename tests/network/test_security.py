@@ -34,7 +34,7 @@ def test_the_overloaded_transformers_and_the_export_are_found_by_name(overload):
 
 def test_voltages_are_judged_by_the_band_of_their_level(park, oracle):
     limits = voltage_limits(park)
-    heavy = row(oracle, LD_PUB=-45.0, LD_SME=-9.0, LD_ESS=-5.0)
+    heavy = row(oracle, LD_PUB=-50.0, LD_SME=-12.0, LD_ESS=-5.0)
     q = by_rule(park, oracle, heavy)
     states = oracle.solve(heavy, q)
     low = {v.resource: v for v in violations(park, states) if v.rule == "voltage"}
@@ -97,7 +97,7 @@ def test_a_redispatch_that_keeps_the_cuts_cures_the_overload(overload):
 
 
 def test_low_voltage_gives_a_cut_that_asks_for_less_load_at_the_feeder(park, oracle):
-    heavy = row(oracle, LD_PUB=-45.0, LD_SME=-9.0, LD_ESS=-5.0)
+    heavy = row(oracle, LD_PUB=-50.0, LD_SME=-12.0, LD_ESS=-5.0)
     q = by_rule(park, oracle, heavy)
     model = sensitivities(oracle, heavy, q, 0)
     found = {c.name: c for c in cuts([model], ("DPV", "LD_SME", "WF"))}

@@ -65,15 +65,13 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         shed_mw = count * np.asarray(part.value)
         return {"load_mw": np.asarray(demand.value), "shed_mw": shed_mw, "open_blocks": count}
 
+    energy = load.contract_energy_cny_per_kwh * 1000 * (frame.dt_h @ shed)
     return Block(
         id=name,
         p_mw=p,
         variables=variables,
         constraints=tuple(rows),
-        costs={
-            "interruption": load.contract_energy_cny_per_kwh * 1000 * (frame.dt_h @ shed)
-            + load.restart_cost_cny * (frame.active[1:] @ shut[1:]),
-        },
+        costs={"interruption": energy + load.restart_cost_cny * (frame.active[1:] @ shut[1:])},
         update=update,
         series=series,
         integers=("open", "call"),
