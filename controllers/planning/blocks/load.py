@@ -36,8 +36,7 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
     part = cp.Parameter(n, name=f"{name}_part")
     calls_left = cp.Parameter(frame.days.shape[0], name=f"{name}_calls")
     longest = max(1, int(load.max_shed_min // frame.axis.step_min))
-    rest = frame.axis.steps_of(load.min_between_sheds_min)
-    h = frame.axis.history
+    rest, h = frame.axis.steps_of(load.min_between_sheds_min), frame.axis.history
     rows = [
         p == shed - demand,
         shed == cp.multiply(part, opened),
