@@ -18,7 +18,7 @@ from vpp.types import Plan, PlanLabel
 
 LABEL_WORDS = {
     PlanLabel.OPTIMAL: "proven best within the stated gap",
-    PlanLabel.FEASIBLE: "best found at the deadline",
+    PlanLabel.FEASIBLE: "best found at the deadline or after the nodes allowed",
     PlanLabel.RELAXED: "a limit had to give",
     PlanLabel.SHIFTED: "the previous plan, moved on",
     PlanLabel.RULE: "merit order without optimisation",
