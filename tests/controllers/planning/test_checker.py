@@ -128,20 +128,16 @@ def test_a_rise_from_the_measured_power_beyond_the_ramp_is_refused(park, plan, f
     running = first_step(plan.series["CAES1"]["discharge_mw"] > 60) + 1
     late = replace(after(plan, running), at=plan.start + timedelta(minutes=15 * running + 13))
     own = {"mode_code": 2.0, "mode_min": 90.0}
+    own["p_mw"] = 30.0
+    state = replace(late, resources={**late.resources, "CAES1": {**late.resources["CAES1"], **own}})
     rest = plan.steps - running
-
-    def planned_from(p_mw):
-        state = replace(
-            late, resources={**late.resources, "CAES1": {**late.resources["CAES1"], **own, "p_mw": p_mw}}
-        )
-        return planner.plan(state, forecast, steps=rest, deadline_s=20.0, previous=plan).plan
-
-    low = planned_from(30.0)
-    assert low.series["CAES1"]["discharge_mw"][0] <= 30.0 + 15.0 * 2 + 1e-3
-    high = planned_from(100.0)
-    assert high.series["CAES1"]["discharge_mw"][0] > 60.0
-    swapped = replace(high, initial=low.initial)
-    assert ("ramp", "CAES1") in refusals(check(park, swapped, forecast, planner.oracle))
+    low = planner.plan(state, forecast, steps=rest, deadline_s=20.0, previous=plan).plan
+    power = low.series["CAES1"]["discharge_mw"].copy()
+    assert power[0] <= 30.0 + 15.0 * 2 + 1e-3
+    assert ("ramp", "CAES1") not in refusals(check(park, low, forecast, planner.oracle))
+    power[0] = 100.0
+    jumped = with_series(low, "CAES1", discharge_mw=power)
+    assert ("ramp", "CAES1") in refusals(check(park, jumped, forecast, planner.oracle))
 
 
 def test_an_undeclared_relaxation_is_refused_and_a_declared_one_passes(park, plan, forecast, planner):
