@@ -5,16 +5,25 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from vpp.devices import bess, caes, caes_step, electrolyzer, electrolyzer_step, h2_store, pv, wind
+from vpp.devices import (
+    bess,
+    caes,
+    caes_step,
+    electrolyzer,
+    electrolyzer_step,
+    h2_store,
+    pv,
+    weather_driven,
+    wind,
+)
 from vpp.devices.bess import BessState
 from vpp.devices.caes_step import CaesState
 from vpp.devices.command import Change, Command, Initial
 from vpp.devices.electrolyzer_step import ElectrolyzerState
 from vpp.devices.h2_store import H2StoreState
-from vpp.devices.pv import PvState
-from vpp.devices.wind import WindState
+from vpp.devices.weather_driven import WeatherState
 
-State = WindState | PvState | BessState | CaesState | ElectrolyzerState | H2StoreState
+State = WeatherState | BessState | CaesState | ElectrolyzerState | H2StoreState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +65,8 @@ def _type(kind: str, params: type[Any], device: type[Any], file: Any, motion: An
 
 DEVICE_TYPES: Mapping[str, DeviceType] = MappingProxyType(
     {
-        "wind": _type("wind", wind.WindParams, wind.Wind, wind, wind),
-        "pv": _type("pv", pv.PvParams, pv.Pv, pv, pv),
+        "wind": _type("wind", wind.WindParams, wind.Wind, weather_driven, weather_driven),
+        "pv": _type("pv", pv.PvParams, pv.Pv, weather_driven, weather_driven),
         "bess": _type("bess", bess.BessParams, bess.Bess, bess, bess),
         "caes": _type("caes", caes.CaesParams, caes.Caes, caes, caes_step),
         "electrolyzer": _type(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vpp.devices import Command, Initial, bess, curve, h2_store, wind
+from vpp.devices import Command, Initial, bess, curve, h2_store, weather_driven
 from vpp.devices.approach import Lag, approach, approach_parts
 from vpp.park import load_park
 
@@ -92,12 +92,12 @@ def test_a_full_store_vents_and_an_empty_one_delivers_what_comes_in():
 
 
 def test_wind_follows_its_cap_by_lag_and_ramp_and_the_weather_at_once():
-    state = wind.initial(WF, Initial(p_mw=80.0))
-    capped = wind.step(WF, state, Command(p_mw=20.0), 30.0, 80.0)
+    state = weather_driven.initial(WF, Initial(p_mw=80.0))
+    capped = weather_driven.step(WF, state, Command(p_mw=20.0), 30.0, 80.0)
     assert capped.p_mw == pytest.approx(20.0, abs=0.01)
-    assert wind.measure(WF, capped)["curtailed_mw"] == pytest.approx(60.0, abs=0.01)
-    assert wind.step(WF, state, Command(p_mw=20.0), 1.0, 80.0).p_mw >= 70.0 - 1e-9
-    assert wind.step(WF, state, Command(p_mw=100.0), 0.1, 15.0).p_mw == 15.0
+    assert weather_driven.measure(WF, capped)["curtailed_mw"] == pytest.approx(60.0, abs=0.01)
+    assert weather_driven.step(WF, state, Command(p_mw=20.0), 1.0, 80.0).p_mw >= 70.0 - 1e-9
+    assert weather_driven.step(WF, state, Command(p_mw=100.0), 0.1, 15.0).p_mw == 15.0
 
 
 @given(
