@@ -53,7 +53,7 @@ class LoopbackField:
 
     async def write(self, setpoints: Sequence[Setpoint]) -> Mapping[str, Ack]:
         """Write each setpoint to its device."""
-        return {s.device: self._command(s.device, command_points(s)) for s in setpoints}
+        return {s.device: self._command(s.device, points.command_points(s)) for s in setpoints}
 
     async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
         """Set each load's breaker outputs to its bit mask (1 = open); drill: the test outputs."""
@@ -79,24 +79,3 @@ class LoopbackField:
                 break
             self._rig.command(name, written, self._clock.plant_now())
         return Ack(device=name, outcome=outcome, detail=detail, sent_true_s=true_s, done_true_s=true_s)
-
-
-def command_points(setpoint: Setpoint) -> dict[str, float]:
-    """Return a setpoint by the command points of all maps; a map takes those it has.
-
-    Names: docs/architecture.md; the SunSpec names follow models 704 and 715.
-    """
-    return {
-        "setpoint_mw": setpoint.p_mw,
-        "setpoint_mvar": setpoint.q_mvar,
-        "setpoint_h2_kg_per_h": setpoint.h2_kg_per_h,
-        "epoch": float(setpoint.epoch),
-        "sequence": float(setpoint.sequence),
-        "ttl_s": setpoint.ttl_s,
-        "reversion_mw": setpoint.reversion_mw,
-        "reversion_s": setpoint.reversion_s,
-        "setpoint_enable": 1.0,
-        "setpoint_mode": 1.0,
-        "reversion_enable": 1.0,
-        "reversion_total_s": setpoint.ttl_s + setpoint.reversion_s,
-    }

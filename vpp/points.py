@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from vpp.types import Access, Point
+from vpp.types import Access, Point, Setpoint
 
 WIDTH: Mapping[str, int] = {
     "bool": 1,
@@ -256,3 +256,25 @@ def _ranges(points: tuple[Point, ...]) -> Iterator[tuple[str, int, int]]:
             spans[p.table, p.sync_group] = (min(low, old[0]), max(high, old[1]))
     for (table, _), (low, high) in spans.items():
         yield table, low, high
+
+
+def command_points(setpoint: Setpoint) -> dict[str, float]:
+    """Return a setpoint by point name for every map; `encode` ignores what a map lacks.
+
+    SunSpec maps have one reversion timer (model 704, `WSetRvrtTms`): the time-to-live and the
+    reversion delay together. Enable and mode (1: absolute watts) go out with every command.
+    """
+    return {
+        "setpoint_mw": setpoint.p_mw,
+        "setpoint_mvar": setpoint.q_mvar,
+        "setpoint_h2_kg_per_h": setpoint.h2_kg_per_h,
+        "epoch": float(setpoint.epoch),
+        "sequence": float(setpoint.sequence),
+        "ttl_s": setpoint.ttl_s,
+        "reversion_mw": setpoint.reversion_mw,
+        "reversion_s": setpoint.reversion_s,
+        "setpoint_enable": 1.0,
+        "setpoint_mode": 1.0,
+        "reversion_enable": 1.0,
+        "reversion_total_s": setpoint.ttl_s + setpoint.reversion_s,
+    }

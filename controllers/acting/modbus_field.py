@@ -6,11 +6,10 @@ from contextlib import suppress
 
 from controllers.acting.modbus import Lane
 from controllers.acting.owner import Owner, within
-from controllers.acting.setpoints import command_points
 from vpp.clock import Clock
 from vpp.park.endpoints import endpoints
 from vpp.park.model import Park
-from vpp.points import Block, decode, encode, read_blocks
+from vpp.points import Block, command_points, decode, encode, read_blocks
 from vpp.seeds import generator
 from vpp.types import Ack, Outcome, Point, Quality, Reading, Setpoint
 

@@ -72,28 +72,6 @@ def trusted_s(setting_s: float, clock: Clock, cycle_s: float) -> float:
     return max(setting_s, float(round(ahead_s)))
 
 
-def command_points(setpoint: Setpoint) -> dict[str, float]:
-    """Return a setpoint by point name for every map; `vpp.points.encode` ignores what a map lacks.
-
-    SunSpec maps have one reversion timer (model 704, `WSetRvrtTms`): the time-to-live and the
-    reversion delay together. Enable and mode (1: absolute watts) go out with every command.
-    """
-    return {
-        "setpoint_mw": setpoint.p_mw,
-        "setpoint_mvar": setpoint.q_mvar,
-        "setpoint_h2_kg_per_h": setpoint.h2_kg_per_h,
-        "epoch": float(setpoint.epoch),
-        "sequence": float(setpoint.sequence),
-        "ttl_s": setpoint.ttl_s,
-        "reversion_mw": setpoint.reversion_mw,
-        "reversion_s": setpoint.reversion_s,
-        "setpoint_enable": 1.0,
-        "setpoint_mode": 1.0,
-        "reversion_enable": 1.0,
-        "reversion_total_s": setpoint.ttl_s + setpoint.reversion_s,
-    }
-
-
 def next_sequence(last: Mapping[str, Setpoint], device: str) -> int:
     """Return the sequence number of the next write to a device: one more than its last."""
     return last[device].sequence + 1 if device in last else 1
