@@ -51,6 +51,8 @@ class Limit:
     """Name of the slack variable, (n,); None where the limit is only a price."""
     constraints: tuple[Any, ...]
     costs: Mapping[str, Any]
+    unbilled_cny: Any = 0.0
+    """Price that steers the plan and is part of no bill: not among the plan's costs."""
     update: Callable[[Situation], Bounds]
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from controllers.planning.blocks import Block, all_blocks
 from controllers.planning.blocks.block import Bounds
 from controllers.planning.limits import NETWORK_CNY_PER_MWH, Limit, Tie, all_limits
+from controllers.planning.moves import all_moves
 from controllers.planning.slots import Axis, Frame, Situation, axis, frame
 from controllers.planning.solve import Compiled, Row, values_of
 from network.security import Cut
@@ -78,13 +79,13 @@ def compose(
     import - export + sum p_mw = losses, the losses linear in the injections.
     """
     n = own.axis.n
-    limits = all_limits(park, own, tie, blocks)
+    limits = (*all_limits(park, own, tie, blocks), *all_moves(own, blocks))
     constant = cp.Parameter(n, name="loss_constant")
     slope = {name: cp.Parameter(n, name=f"loss_{name}") for name in blocks}
     losses = constant + sum(cp.multiply(slope[name], b.p_mw) for name, b in blocks.items())
     balance = tie.import_mw - tie.export_mw + sum(b.p_mw for b in blocks.values()) == losses
     rows: list[Any] = [balance]
-    costs: list[Any] = []
+    costs: list[Any] = [limit.unbilled_cny for limit in limits]
     parts: list[Block | Limit] = [*blocks.values(), *limits]
     for part in parts:
         rows += part.constraints
