@@ -27,11 +27,11 @@ def all_moves(frame: Frame, blocks: Mapping[str, Block]) -> tuple[Limit, ...]:
 def moves(frame: Frame, name: str, block: Block) -> Limit:
     """Price |p - p of the previous plan| of one store in the steps that both plans cover.
 
-    p == previous + more - less, more and less >= 0: the sum of both is the distance, since both at
-    once costs twice. Without a previous plan the price is 0.
+    moved >= p - previous, moved >= previous - p: at a price it is the distance. Without a previous
+    plan the price is 0.
     """
     n = frame.axis.n
-    more, less = (cp.Variable(n, name=f"{name}_{x}") for x in ("more", "less"))
+    moved = cp.Variable(n, name=f"{name}_moved")
     before, price = cp.Parameter(n, name=f"{name}_before"), cp.Parameter(n, name=f"{name}_move_price")
 
     def update(situation: Situation) -> Bounds:
@@ -39,17 +39,17 @@ def moves(frame: Frame, name: str, block: Block) -> Limit:
         known = ~np.isnan(p_mw)
         before.value = np.where(known, p_mw, 0.0)
         price.value = MOVE_CNY_PER_MWH * known * situation.window.dt_h
-        return {side: (np.zeros(n), np.full(n, np.inf)) for side in ("more", "less")}
+        return {"moved": (np.zeros(n), np.full(n, np.inf))}
 
     return Limit(
         name=f"moves:{name}",
         unit="MW",
         reason="",
-        variables={"more": more, "less": less},
+        variables={"moved": moved},
         slack=None,
-        constraints=(block.p_mw == before + more - less,),
+        constraints=(block.p_mw - before <= moved, before - block.p_mw <= moved),
         costs={},
-        unbilled_cny=price @ (more + less),
+        unbilled_cny=price @ moved,
         update=update,
     )
 
