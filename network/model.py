@@ -65,9 +65,9 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
             net,
             bus_of[shunt.bus],
             name=shunt.name,
-            q_mvar=shunt.q_mvar / shunt.steps,
+            q_mvar=shunt.q_mvar / max(shunt.steps, 1),
             step=0 if shunt.kind == "statcom" else shunt.steps,
-            max_step=shunt.steps,
+            max_step=max(shunt.steps, 1),
         )
     for ext in park.grid.ext_grids:
         pp.create_ext_grid(

@@ -147,7 +147,8 @@ def _contingency_faults(folder: Folder, contingencies: Sequence[Contingency]) ->
                     yield _fault(
                         field, f"{quoted(pattern)} matches nothing", "a branch, device or external grid"
                     )
-                matched |= names
+                # an event of several branches stands beside the class of each of them alone
+                matched |= names if key == "outages" else set()
         if not contingency.outages and not contingency.together:
             yield _fault(f"contingency[{i + 1}]", "names nothing", "outages or together")
         classes.update(matched)

@@ -30,6 +30,9 @@ def grid_faults(folder: Folder) -> Iterator[Fault]:
         yield Fault(file="grid/ext_grid.csv", wrong="no external grid", expected="one row or more")
     if "grid/buses.csv" not in folder.broken:
         yield from _unknown_buses(folder, buses)
+    for bank in folder.shunts:
+        if bank.value.kind != "statcom" and bank.value.steps == 0:
+            yield bank.fault("steps", f"0 for a {bank.value.kind}", "1 or more switched parts")
     yield from _line_faults(folder, buses)
     yield from _trafo_faults(folder, buses)
     if not folder.broken.intersection(_BRANCH_FILES):

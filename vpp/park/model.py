@@ -44,6 +44,17 @@ class HydrogenContract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AmmoniaContract:
+    """`[ammonia]` of `park.toml`."""
+
+    price_cny_per_t: NonNegative
+    daily_min_t: NonNegative
+    shortfall_cny_per_t: NonNegative
+    initial_load_share: Share
+    """Load of every loop, share of its rating, when nothing is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CarbonContract:
     """`[carbon]` of `park.toml`."""
 
@@ -88,6 +99,8 @@ class InitialState:
     battery_soc: Share
     caes_soc: Share
     caes_mode: Literal["off", "charge", "discharge"]
+    chp_mw: NonNegative = 0.0
+    """Power of each CHP unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +118,7 @@ class Contracts:
     """Prices, obligations and initial states."""
 
     hydrogen: HydrogenContract | None
+    ammonia: AmmoniaContract | None
     carbon: CarbonContract
     tie: TieContract
     reserve: ReserveContract

@@ -28,8 +28,8 @@ def rating_faults(folder: Folder) -> Iterator[Fault]:
 
 def _power_faults(row: Row[Resource]) -> Iterator[Fault]:
     plate = row.value
-    injects = plate.kind in ("wind", "pv", "bess", "caes")
-    draws = plate.kind in ("bess", "caes", "electrolyzer", "h2_store")
+    injects = plate.kind in ("wind", "pv", "bess", "caes", "chp")
+    draws = plate.kind in ("bess", "caes", "electrolyzer", "h2_store", "ammonia")
     if injects and plate.p_max_mw == 0:
         yield row.fault("p_max_mw", "0", f"the greatest injection of a {plate.kind}")
     if not injects and plate.p_max_mw != 0:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from vpp.errors import Fault
 from vpp.park.model import (
+    AmmoniaContract,
     CarbonContract,
     Contingency,
     Contracts,
@@ -31,6 +32,7 @@ _SINGLE = {
     "site": Site,
     "horizon": Horizon,
     "hydrogen": HydrogenContract,
+    "ammonia": AmmoniaContract,
     "carbon": CarbonContract,
     "tie": TieContract,
     "reserve": ReserveContract,
@@ -38,7 +40,7 @@ _SINGLE = {
     "initial": InitialState,
     "generated": GeneratedProfile,
 }
-_OPTIONAL = {"hydrogen"}
+_OPTIONAL = {"hydrogen", "ammonia"}
 _LISTS = {
     "tariff": TariffPeriod,
     "voltage_band": VoltageBand,
@@ -72,7 +74,9 @@ def read_settings(folder: Path, faults: list[Fault]) -> Settings | None:
     name = tree.get("name")
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         wrong = "missing" if name is None else quoted(name)
-        faults.append(Fault(file=FILE, field="name", wrong=wrong, expected="letters, digits, _ or -"))
+        faults.append(
+            Fault(file=FILE, field="name", wrong=wrong, expected="letters, digits, _, - or . (not in front)")
+        )
     parts: dict[str, Any] = {key: _section(tree, key, model, faults) for key, model in _SINGLE.items()}
     parts |= {key: _entries(tree, key, model, faults) for key, model in _LISTS.items()}
     if len(faults) > before:
@@ -83,6 +87,7 @@ def read_settings(folder: Path, faults: list[Fault]) -> Settings | None:
         horizon=parts["horizon"],
         contracts=Contracts(
             hydrogen=parts["hydrogen"],
+            ammonia=parts["ammonia"],
             carbon=parts["carbon"],
             tie=parts["tie"],
             reserve=parts["reserve"],

@@ -19,7 +19,8 @@ from vpp.types.park import Name
 
 T = TypeVar("T")
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+"""A dot inside (`CHP_10.5`) is allowed, none in front: a name may become a file's."""
 _HEX = re.compile(r"0x[0-9A-Fa-f]{1,16}")
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """Above this a file is refused unread; assumption, far above any real table."""
@@ -126,7 +127,7 @@ def build(
     for name, column in _columns(model).items():
         text = getattr(value, name, "")
         if column.type == Name and not NAME_PATTERN.fullmatch(text):
-            expected = "1 to 64 letters, digits, _ or -"
+            expected = "1 to 64 letters, digits, _, - or . (not in front)"
             faults.append(Fault(file=file, row=line, field=name, wrong=quoted(text), expected=expected))
             return None
     return value

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-Name = Annotated[str, "letters, digits, _ and -; unique in its table"]
+Name = Annotated[str, "letters, digits, _, - and . (not in front); unique in its table"]
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
@@ -223,13 +223,17 @@ class TrafoType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shunt:
-    """One row of `grid/shunts.csv`; `q_mvar` is the whole bank as a load (capacitor negative)."""
+    """One row of `grid/shunts.csv`; `q_mvar` is the whole bank as a load (capacitor negative).
+
+    A statcom gives anything from -q_mvar to q_mvar.
+    """
 
     name: Name
     bus: Name
-    kind: Literal["capacitor", "reactor", "statcom"]
+    kind: Literal["capacitor", "filter", "reactor", "statcom"]
     q_mvar: float
-    steps: Annotated[int, Ge(1)]
+    steps: Annotated[int, Ge(0)]
+    """Equal parts that are switched one by one; 0 for a statcom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
