@@ -5,7 +5,9 @@ the from side) is handed to power-grid-model as generic branches, so both see on
 Powers here are injections, positive into the grid.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ import numpy.typing as npt
 import pandapower as pp
 from pandapower.pypower import idx_brch, idx_bus, idx_gen
 from power_grid_model import ComponentType, DatasetType, LoadGenType, PowerGridModel, initialize_array
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from network.model import elements, to_pandapower
 from vpp.park.model import Park
@@ -55,6 +59,8 @@ class _Branches:
     """(branches,) internal row; -1 out of service."""
     rating_ka: Array
     """(branches, 2): continuous current at the from and to side."""
+    ends: npt.NDArray[np.int64]
+    """(internal rows, 2): nodes of every series element, named or not."""
 
 
 class BatchedFlow:
@@ -86,7 +92,9 @@ class BatchedFlow:
         fed = np.flatnonzero(self._node >= 0)
         self.to_node[fed, self._node[fed]] = 1.0
         self._own(net, ppc)
-        self._branches = _branches(net, len(branch))
+        self._branches = _branches(net, branch)
+        self._slack = np.asarray(ppc["ref"], dtype=np.int64)
+        self._live = np.ones(self._nodes, dtype=np.bool_)
         self.branches = self._branches.names
         self._model = _grid(ppc)
 
@@ -106,6 +114,30 @@ class BatchedFlow:
         """The net's own injections at the solved state, (buses,)."""
         named = first >= 0
         self.p_mw[first[named]], self.q_mvar[first[named]] = p[named], q[named]
+
+    def without(self, branches: Sequence[str]) -> "BatchedFlow":
+        """Return the same grid with branches (by name) out of service.
+
+        Buses that are cut off join `unfed`: their injections are left out and their voltage is nan.
+        """
+        row, ends = self._branches.row, self._branches.ends
+        out = np.array([row[self.branches.index(name)] for name in branches], dtype=np.int64)
+        out = np.unique(out[out >= 0])
+        rest = copy(self)
+        rest._model = self._model.copy()
+        update = initialize_array(DatasetType.update, ComponentType.generic_branch, len(out))
+        update["id"], update["from_status"], update["to_status"] = 2 * self._nodes + out, 0, 0
+        rest._model.update(update_data={ComponentType.generic_branch: update})
+        kept = np.delete(ends, out, axis=0)
+        graph = coo_array((np.ones(len(kept)), (kept[:, 0], kept[:, 1])), shape=(self._nodes,) * 2)
+        _, island = connected_components(graph, directed=False)
+        rest._live = self._live & np.isin(island, island[self._slack])
+        fed = (self._node >= 0) & rest._live[self._node]
+        rest._node = np.where(fed, self._node, -1)
+        rest.unfed = tuple(bus for bus, is_fed in zip(self.buses, fed, strict=True) if not is_fed)
+        rest.to_node = self.to_node * fed[:, None]
+        rest._branches = replace(self._branches, row=np.where(np.isin(row, out), -1, row))
+        return rest
 
     def solve(self, p_mw: Array, q_mvar: Array) -> AcStates:
         """Solve one power flow per row of injections of shape (steps, buses), in MW and Mvar."""
@@ -127,7 +159,7 @@ class BatchedFlow:
             continue_on_batch_error=True,
         )
         u_pu = out[ComponentType.node]["u_pu"]
-        ok = finite & (u_pu > COLLAPSED_PU).all(axis=1)
+        ok = finite & (u_pu[:, self._live] > COLLAPSED_PU).all(axis=1)
         if (error := self._model.batch_error) is not None:
             ok[error.failed_scenarios] = False
         vm = u_pu[:, self._node]
@@ -157,11 +189,11 @@ class BatchedFlow:
         return loading
 
 
-def _branches(net: pp.pandapowerNet, internal_rows: int) -> _Branches:
+def _branches(net: pp.pandapowerNet, internal: Array) -> _Branches:
     lookup = net._pd2ppc_lookups["branch"]
     in_service = np.asarray(net._ppc["internal"]["branch_is"], dtype=bool)
     to_internal = np.where(in_service, np.cumsum(in_service) - 1, -1)
-    assert in_service.sum() == internal_rows
+    assert in_service.sum() == len(internal)
     names: list[str] = []
     rows: list[Any] = []
     ratings: list[Array] = []
@@ -182,6 +214,7 @@ def _branches(net: pp.pandapowerNet, internal_rows: int) -> _Branches:
         names=tuple(names),
         row=np.concatenate(rows).astype(np.int64),
         rating_ka=np.concatenate(ratings),
+        ends=internal[:, [idx_brch.F_BUS, idx_brch.T_BUS]].astype(np.int64),
     )
 
 
@@ -252,11 +285,19 @@ class Oracle:
         self.buses, self.branches = self.flow.buses, self.flow.branches
         items = [park.resources.get(e) or park.loads[e] for e in self.elements]
         at = [self.flow.buses.index(item.bus) for item in items]
+        self._at = at
         self._to_node = self.flow.to_node[at]
         dead = [e for e, i in zip(self.elements, at, strict=True) if self.buses[i] in self.flow.unfed]
         self.notes = tuple(
             f"bus {b} is fed by no source: its voltage is unknown" for b in self.flow.unfed
         ) + tuple(f"{e} stands at a bus that no source feeds: its power is left out" for e in dead)
+
+    def without(self, branches: Sequence[str]) -> "Oracle":
+        """Return the power flow of the same park with branches (by name) out of service."""
+        rest = copy(self)
+        rest.flow = self.flow.without(branches)
+        rest._to_node = rest.flow.to_node[self._at]
+        return rest
 
     def solve(self, p_mw: Array, q_mvar: Array) -> AcStates:
         """Solve one power flow per row of injections of shape (steps, elements), MW and Mvar.
