@@ -44,7 +44,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
+class LimitRows:
     """All limits of a park as upper limits on `sign * column`."""
 
     names: tuple[str, ...]
@@ -70,8 +70,8 @@ def violations(park: Park, states: AcStates) -> tuple[Violation, ...]:
         )
         for step in np.flatnonzero(~states.converged)
     ]
-    rows = _rows(park, states.buses, states.branches)
-    values = _values(states)
+    rows = limit_rows(park, states.buses, states.branches)
+    values = limit_values(states)
     for step, r in np.argwhere(values > rows.upper + 1e-9):
         kind, name = rows.names[r].split(":", 1)
         found.append(_violation(kind, name, int(step), float(values[step, r]), float(rows.upper[r])))
@@ -116,11 +116,12 @@ def voltage_limits(park: Park) -> Mapping[str, tuple[float, float]]:
     return limits
 
 
-def _rows(park: Park, buses: Sequence[str], branches: Sequence[str]) -> _Rows:
+def limit_rows(park: Park, buses: Sequence[str], branches: Sequence[str]) -> LimitRows:
+    """Return every limit of the grid: branches, then upper, then lower voltages."""
     limits = voltage_limits(park)
     low = [-limits[bus][0] for bus in buses]
     high = [limits[bus][1] for bus in buses]
-    return _Rows(
+    return LimitRows(
         names=(
             *(f"branch:{b}" for b in branches),
             *(f"voltage_max:{b}" for b in buses),
@@ -136,8 +137,8 @@ def _rows(park: Park, buses: Sequence[str], branches: Sequence[str]) -> _Rows:
     )
 
 
-def _values(states: AcStates) -> Array:
-    """Return (steps, rows) in the order of `_rows`; nan, which no comparison finds, if unsolved."""
+def limit_values(states: AcStates) -> Array:
+    """Return (steps, rows) in the order of `limit_rows`; nan, which no comparison finds, if unsolved."""
     return np.hstack([states.loading_percent, states.vm_pu, -states.vm_pu])
 
 
@@ -171,11 +172,11 @@ def sensitivities_all(
     p = (p_mw[at][:, None, :] + nudge).reshape(-1, n)
     q = (q_mvar[at][:, None, :] + nudge * slope).reshape(-1, n)
     states = oracle.solve(p, q)
-    values = _values(states).reshape(k, 2 * n + 1, -1)
+    values = limit_values(states).reshape(k, 2 * n + 1, -1)
     losses = states.losses_mw.reshape(k, 2 * n + 1)
     d_values = (values[:, 1 : n + 1] - values[:, n + 1 :]) / (2 * STEP_MW)
     d_losses = (losses[:, 1 : n + 1] - losses[:, n + 1 :]) / (2 * STEP_MW)
-    rows = _rows(oracle.park, oracle.buses, oracle.branches)
+    rows = limit_rows(oracle.park, oracle.buses, oracle.branches)
     wanted = np.isin(rows.names, requested)
     near = (values[:, 0] > rows.upper - rows.near) | wanted
     near &= np.abs(d_values).max(axis=1) > DEAF_PER_MW
@@ -196,7 +197,7 @@ def sensitivities_all(
 
 def _linear(
     ids: tuple[str, ...],
-    rows: _Rows,
+    rows: LimitRows,
     *,
     step: int,
     p_mw: Array,
