@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pandapower as pp
 
-from vpp.devices import Electrolyzer, Pv, Wind
+from vpp.devices import Ammonia, Chp, Electrolyzer, Pv, Wind
 from vpp.park.model import Park
 from vpp.types import Array, Resource
 
@@ -23,6 +23,8 @@ TABLE: Mapping[str, str] = MappingProxyType(
         "caes": "storage",
         "electrolyzer": "load",
         "h2_store": "load",
+        "ammonia": "load",
+        "chp": "sgen",
     }
 )
 """Device kind -> pandapower table, chosen so that a person who opens the net sees what is what."""
@@ -53,7 +55,8 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
     Buses keep the ids of their table. Lines and transformers carry the park's own type data, with
     `max_loading_percent` 100 and the short-time rating in `short_time_percent` (percent) and
     `short_time_min` (minutes). Phase shifts are 0 and taps are of type Ratio at the table's
-    positions: without the type pandapower 3 ignores taps. Shunt banks are wholly in, statcoms at 0.
+    positions: without the type pandapower 3 ignores taps. Shunt banks are wholly in; a statcom is a
+    static generator of type `statcom` at 0.
     """
     net = pp.create_empty_network(name=park.name, f_hz=50.0, sn_mva=100.0)
     for bus in park.grid.buses:
@@ -61,13 +64,16 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
     bus_of = {bus.name: bus.id for bus in park.grid.buses}
     _add_branches(net, park, bus_of)
     for shunt in park.grid.shunts:
+        if shunt.kind == "statcom":
+            pp.create_sgen(net, bus_of[shunt.bus], p_mw=0.0, q_mvar=0.0, name=shunt.name, type="statcom")
+            continue
         pp.create_shunt(
             net,
             bus_of[shunt.bus],
             name=shunt.name,
-            q_mvar=shunt.q_mvar / max(shunt.steps, 1),
-            step=0 if shunt.kind == "statcom" else shunt.steps,
-            max_step=max(shunt.steps, 1),
+            q_mvar=shunt.q_mvar / shunt.steps,
+            step=shunt.steps,
+            max_step=shunt.steps,
         )
     for ext in park.grid.ext_grids:
         pp.create_ext_grid(
@@ -167,11 +173,44 @@ def inject(net: pp.pandapowerNet, p_mw: Mapping[str, float], q_mvar: Mapping[str
             net[table].at[i, column] = SIGN[table] * value
 
 
+def position_at_rest(park: Park, actuator: str) -> float:
+    """Return where an actuator stands in the park's tables: banks wholly in, statcoms at 0 Mvar."""
+    row = park.actuators[actuator]
+    if row.kind == "tap":
+        return float(next(t.tap_pos for t in park.grid.trafos if t.name == row.element))
+    bank = next(s for s in park.grid.shunts if s.name == row.element)
+    return 0.0 if row.kind == "statcom" else float(bank.steps)
+
+
+def position_range(park: Park, actuator: str) -> tuple[float, float]:
+    """Return the least and greatest position: steps of a bank, taps, or Mvar injected by a statcom."""
+    row = park.actuators[actuator]
+    if row.kind == "tap":
+        kind = next(t.std_type for t in park.grid.trafos if t.name == row.element)
+        unit = next(t for t in park.grid.trafo_types if t.name == kind)
+        return float(unit.tap_min), float(unit.tap_max)
+    bank = next(s for s in park.grid.shunts if s.name == row.element)
+    return (-abs(bank.q_mvar), abs(bank.q_mvar)) if row.kind == "statcom" else (0.0, float(bank.steps))
+
+
+def place(net: pp.pandapowerNet, park: Park, positions: Mapping[str, float]) -> None:
+    """Write positions by actuator id into a net of `to_pandapower`, in place."""
+    column = {"tap": ("trafo", "tap_pos"), "shunt": ("shunt", "step"), "statcom": ("sgen", "q_mvar")}
+    for actuator, position in positions.items():
+        row = park.actuators[actuator]
+        table, name = column[row.kind]
+        here = net[table]["name"] == row.element
+        if row.kind == "statcom":
+            here &= net[table]["type"] == "statcom"
+        net[table].loc[here, name] = position if row.kind == "statcom" else round(position)
+
+
 def q_mvar(park: Park, element: str, p_mw: Power) -> Power:
     """Return the reactive injection that goes with an active one, both positive into the grid.
 
     Loads draw by their lagging power factor, wind, PV and electrolysers follow `q_per_p` of their
-    parameters; batteries, CAES and hydrogen stores stay at 0 until the reactive plan sets them.
+    parameters; batteries, CAES and hydrogen stores 0. Devices that give Q by command leave this rule as
+    soon as the reactive plan sets them (`network.reactive`).
     """
     return p_mw * q_per_p(park, element)
 
@@ -182,4 +221,4 @@ def q_per_p(park: Park, element: str) -> float:
     if load is not None:
         return float((1 - load.pf**2) ** 0.5 / load.pf)
     device = park.devices[element]
-    return device.params.q_per_p if isinstance(device, Wind | Pv | Electrolyzer) else 0.0
+    return device.params.q_per_p if isinstance(device, Wind | Pv | Electrolyzer | Ammonia | Chp) else 0.0

@@ -1,7 +1,9 @@
 """The device registry: one file per device type."""
 
+from vpp.devices.ammonia import Ammonia, AmmoniaParams
 from vpp.devices.bess import Bess, BessParams
 from vpp.devices.caes import Caes, CaesParams
+from vpp.devices.chp import Chp, ChpParams
 from vpp.devices.command import Change, Command, Initial
 from vpp.devices.electrolyzer import Electrolyzer, ElectrolyzerParams
 from vpp.devices.h2_store import H2Store, H2StoreParams
@@ -9,15 +11,19 @@ from vpp.devices.pv import Pv, PvParams
 from vpp.devices.registry import DEVICE_TYPES, DeviceType, State
 from vpp.devices.wind import Wind, WindParams
 
-Device = Wind | Pv | Bess | Caes | Electrolyzer | H2Store
+Device = Wind | Pv | Bess | Caes | Electrolyzer | H2Store | Ammonia | Chp
 
 __all__ = [
     "DEVICE_TYPES",
+    "Ammonia",
+    "AmmoniaParams",
     "Bess",
     "BessParams",
     "Caes",
     "CaesParams",
     "Change",
+    "Chp",
+    "ChpParams",
     "Command",
     "Device",
     "DeviceType",

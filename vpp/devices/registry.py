@@ -6,9 +6,11 @@ from types import MappingProxyType
 from typing import Any
 
 from vpp.devices import (
+    ammonia,
     bess,
     caes,
     caes_step,
+    chp,
     electrolyzer,
     electrolyzer_step,
     h2_store,
@@ -16,14 +18,16 @@ from vpp.devices import (
     weather_driven,
     wind,
 )
+from vpp.devices.ammonia import AmmoniaState
 from vpp.devices.bess import BessState
 from vpp.devices.caes_step import CaesState
+from vpp.devices.chp import ChpState
 from vpp.devices.command import Change, Command, Initial
 from vpp.devices.electrolyzer_step import ElectrolyzerState
 from vpp.devices.h2_store import H2StoreState
 from vpp.devices.weather_driven import WeatherState
 
-State = WeatherState | BessState | CaesState | ElectrolyzerState | H2StoreState
+State = WeatherState | BessState | CaesState | ElectrolyzerState | H2StoreState | AmmoniaState | ChpState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,8 @@ class DeviceType:
     initial: Callable[[Any, Initial], Any]
     step: Callable[[Any, Any, Command, float, float], Any]
     """(device, state, command, dt_s, drive) -> state after dt_s > 0; `drive` is available MW for wind
-    and PV, inflow kg/h for a hydrogen store, else 0. The command holds over the step."""
+    and PV, inflow kg/h for a hydrogen store, hydrogen on offer kg/h for an ammonia loop, else 0. The
+    command holds over the step."""
     measure: Callable[[Any, Any], dict[str, float]]
     command_bounds: Callable[[Any, Any, float], tuple[float, float]]
     """(device, state, drive) -> (p_min_mw, p_max_mw) that a command may ask now."""
@@ -76,6 +81,8 @@ DEVICE_TYPES: Mapping[str, DeviceType] = MappingProxyType(
             electrolyzer,
             electrolyzer_step,
         ),
+        "ammonia": _type("ammonia", ammonia.AmmoniaParams, ammonia.Ammonia, ammonia, ammonia),
+        "chp": _type("chp", chp.ChpParams, chp.Chp, chp, chp),
         "h2_store": _type("h2_store", h2_store.H2StoreParams, h2_store.H2Store, h2_store, h2_store),
     }
 )

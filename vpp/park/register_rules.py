@@ -17,6 +17,7 @@ _PER_KIND: Mapping[str, tuple[str, ...]] = {
     "bess": ("e_mwh", "soc"),
     "caes": ("e_mwh", "soc", "mode_code", "starts_turbine", "starts_compressor", "trains"),
     "electrolyzer": ("h2_kg_per_h", "on_stacks"),
+    "ammonia": ("nh3_t_per_h", "nh3_t", "h2_kg_per_h", "restart_min"),
     "h2_store": ("h2_kg", "delivered_kg", "setpoint_h2_kg_per_h"),
 }
 _LOAD = ("p_mw", "q_mvar", "breakers", "heartbeat", "energy_in_mwh")
