@@ -8,10 +8,12 @@ import cvxpy as cp
 import numpy as np
 import numpy.typing as npt
 
+from controllers.planning.bill import Bill
 from controllers.planning.blocks import Block, all_blocks
 from controllers.planning.blocks.block import Bounds
 from controllers.planning.limits import NETWORK_CNY_PER_MWH, Limit, Tie, all_limits
 from controllers.planning.moves import all_moves
+from controllers.planning.prices import Prices, prices_of
 from controllers.planning.slots import Axis, Frame, Situation, axis, frame
 from controllers.planning.solve import Compiled, Row, values_of
 from network.security import Cut
@@ -54,6 +56,8 @@ class Model:
     loss_constant: cp.Parameter
     loss_slope: Mapping[str, cp.Parameter]
     compiled: Compiled
+    bill: Bill
+    prices: Prices
 
     @property
     def parts(self) -> tuple[Block | Limit, ...]:
@@ -73,8 +77,8 @@ class Model:
 
 def compose(
     park: Park, blocks: Mapping[str, Block], own: Frame, tie: Tie
-) -> tuple[cp.Problem, tuple[Limit, ...], cp.Parameter, dict[str, cp.Parameter]]:
-    """Return the problem of all blocks and limits with its balance.
+) -> tuple[cp.Problem, tuple[Limit, ...], cp.Parameter, dict[str, cp.Parameter], Any]:
+    """Return the problem of all blocks and limits, and its balance.
 
     import - export + sum p_mw = losses, the losses linear in the injections.
     """
@@ -90,7 +94,7 @@ def compose(
     for part in parts:
         rows += part.constraints
         costs += part.costs.values()
-    return cp.Problem(cp.Minimize(sum(costs)), rows), limits, constant, slope
+    return cp.Problem(cp.Minimize(sum(costs)), rows), limits, constant, slope, balance
 
 
 def build(park: Park, steps: int, situation_of: Callable[[Axis], Situation]) -> Model:
@@ -103,7 +107,7 @@ def build(park: Park, steps: int, situation_of: Callable[[Axis], Situation]) -> 
         import_mw=cp.Variable(own.axis.n, name="import"), export_mw=cp.Variable(own.axis.n, name="export")
     )
     blocks = all_blocks(park, own)
-    problem, limits, constant, slope = compose(park, blocks, own, tie)
+    problem, limits, constant, slope, balance = compose(park, blocks, own, tie)
     situation = situation_of(own.axis)
     own.set(situation.window)
     parts: list[Block | Limit] = [*blocks.values(), *limits]
@@ -112,6 +116,7 @@ def build(park: Park, steps: int, situation_of: Callable[[Axis], Situation]) -> 
     constant.value = np.zeros(own.axis.n)
     for parameter in slope.values():
         parameter.value = np.zeros(own.axis.n)
+    compiled = Compiled(problem)
     return Model(
         park=park,
         frame=own,
@@ -120,7 +125,9 @@ def build(park: Park, steps: int, situation_of: Callable[[Axis], Situation]) -> 
         tie=tie,
         loss_constant=constant,
         loss_slope=slope,
-        compiled=Compiled(problem),
+        compiled=compiled,
+        bill=Bill(blocks, limits, tie, own.axis.n),
+        prices=prices_of(compiled, balance, blocks, limits),
     )
 
 

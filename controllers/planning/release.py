@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from controllers.planning.bill import PARK
 from controllers.planning.curable import is_held, rows_of
 from controllers.planning.limits import USED
+from controllers.planning.prices import Around, shadow_prices
 from controllers.planning.problem import Model, costs_of
 from controllers.planning.security import Secured
 from controllers.planning.slots import Situation
@@ -57,6 +59,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
     """Return the plan of a secured solution, without certificate."""
     window = situation.window
     costs = costs_of(model, secured.solution.x[: model.compiled.size])
+    shares = model.bill.shares(model.compiled, secured.solution.x[: model.compiled.size])
     gross = sum(abs(value) for value in costs.values())
     relaxations = _relaxations(model, situation, secured)
     label = PlanLabel.OPTIMAL if verdict.optimal else PlanLabel.FEASIBLE
@@ -81,8 +84,39 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
         relaxations=relaxations,
         certificate=None,
         solve_s=0.0,
+        cost_by_owner_cny=_owned(shares.by_owner, costs),
+        cost_by_step_cny={item: _clean(cny[window.span]) for item, cny in shares.by_step.items()},
+        shadow_prices=_prices(model, situation, secured),
     )
     return Candidate(plan, secured.rounds)
+
+
+def _owned(
+    by_owner: Mapping[str, Mapping[str, float]], costs: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """Return the costs by owner; what no variable of an owner causes is the park's, so that all adds up."""
+    out = {owner: dict(items) for owner, items in by_owner.items()}
+    rest = out.setdefault(PARK, {})
+    for item, cny in costs.items():
+        left = cny - sum(items.get(item, 0.0) for items in by_owner.values())
+        if abs(left) > NOISE:
+            rest[item] = rest.get(item, 0.0) + left
+    return {owner: items for owner, items in out.items() if items}
+
+
+def _prices(model: Model, situation: Situation, secured: Secured) -> dict[str, Array]:
+    window, park = situation.window, model.park
+    slope = {name: np.asarray(parameter.value) for name, parameter in model.loss_slope.items()}
+    around = Around(
+        dt_h=window.dt_h,
+        span=window.span,
+        loss_slope=slope,
+        cuts=secured.cuts,
+        first=window.first,
+        bus_of={name: (park.resources.get(name) or park.loads[name]).bus for name in model.blocks},
+        export_max_mw=situation.export_max_mw,
+    )
+    return shadow_prices(model.prices, secured.solution.duals, around)
 
 
 def by_name(names: tuple[str, ...], columns: Array) -> dict[str, Array]:

@@ -6,7 +6,7 @@ side are applied here directly (they are semi-private: checked against cvxpy's o
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -69,6 +69,8 @@ class Solution:
     """Proven lower bound of the objective; nan where none."""
     words: str
     """The solver's own word."""
+    duals: Array = field(default_factory=lambda: np.empty(0))
+    """(rows,) of a linear problem, lazy rows last: change of the objective per unit of right-hand side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +88,15 @@ class Compiled:
     """A cvxpy problem as matrix maps; parameters in, (cost, matrix, bounds of rows) out."""
 
     def __init__(self, problem: cp.Problem) -> None:
-        data, _, _ = problem.get_problem_data(cp.HIGHS, enforce_dpp=True)
+        data, chain, _ = problem.get_problem_data(cp.HIGHS, enforce_dpp=True)
         program = data["param_prob"]
         self._program = program
+        self._final = chain.compose_constr_id_map()
+        ends = np.cumsum([row.size for row in program.constraints])
+        self._rows = {
+            r.id: slice(int(e) - r.size, int(e)) for r, e in zip(program.constraints, ends, strict=True)
+        }
+        self.height = int(ends[-1])
         program.reduced_A.cache(True)
         self.column = dict(program.var_id_to_col)
         self.size = int(program.x.size)
@@ -116,6 +124,10 @@ class Compiled:
         """Return where a variable's entries lie among the columns."""
         first = self.column[variable.id]
         return slice(first, first + variable.size)
+
+    def rows(self, constraint: Any) -> slice:
+        """Return where a constraint's entries lie among the rows; KeyError for one it does not hold."""
+        return self._rows[self._final[constraint.id]]
 
 
 class WarmSolver:
@@ -216,6 +228,7 @@ class WarmSolver:
             objective=value,
             bound=float(info.mip_dual_bound) if len(integers) else value,
             words=words,
+            duals=np.empty(0) if len(integers) else np.array(highs.getSolution().row_dual),
         )
 
     def defect(self, x: Array, integers: npt.NDArray[np.int64]) -> str:

@@ -108,6 +108,16 @@ def unit_of(series: str) -> str:
     return next((unit for suffix, unit in _UNITS if series.endswith(suffix)), "1")
 
 
+def price_unit(park: Park, name: str) -> str:
+    """Return the unit of a shadow price by its name in `Plan.shadow_prices`."""
+    kind, _, of = name.partition(":")
+    if kind == "store":
+        return "CNY/kg" if park.resources[of].kind == "h2_store" else "CNY/MWh"
+    if kind == "demand_peak":
+        return "CNY/MW"
+    return "CNY/MWh"
+
+
 def _columns(park: Park, plan: Plan) -> Iterator[tuple[str, Array | tuple[str, ...]]]:
     for name, group in plan.series.items():
         resource = park.resources.get(name)
@@ -117,6 +127,10 @@ def _columns(park: Park, plan: Plan) -> Iterator[tuple[str, Array | tuple[str, .
             yield f"{name}.{series} [{unit}]", values
     for name, causes in plan.curtailment_cause.items():
         yield f"{name}.curtailment_cause", causes
+    for name, values in plan.shadow_prices.items():
+        yield f"shadow {name} [{price_unit(park, name)}]", values
+    for item, values in plan.cost_by_step_cny.items():
+        yield f"cost {item} [CNY]", values
     for bus, values in plan.vm_pu.items():
         yield f"bus {bus}.vm_pu [pu]", values
     for branch, values in plan.loading_percent.items():

@@ -38,6 +38,7 @@ from vpp.types.park import (
     Trafo,
     TrafoType,
 )
+from vpp.types.pin import Hold, Pin
 from vpp.types.plan import (
     Array,
     Certificate,
@@ -65,6 +66,7 @@ __all__ = [
     "Following",
     "Forecast",
     "Grid",
+    "Hold",
     "Line",
     "LineType",
     "Load",
@@ -74,6 +76,7 @@ __all__ = [
     "NoticeClass",
     "Outcome",
     "ParkMode",
+    "Pin",
     "Plan",
     "PlanLabel",
     "PlantState",

@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from vpp.types.pin import Pin
+
 Array = npt.NDArray[np.float64]
 
 
@@ -139,6 +141,20 @@ class Plan:
     certificate: Certificate | None
     solve_s: float
     notes: tuple[str, ...] = ()
+    cost_by_owner_cny: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By resource, load, `tie` or `park` the items of `cost_breakdown_cny` that it causes; all of them
+    add up to `cost_cny`. Empty where the plan was not optimised."""
+    cost_by_step_cny: Mapping[str, Array] = field(default_factory=dict)
+    """By item what falls in each step, (steps,); the rest of an item belongs to the whole window (demand
+    charge, value kept in stores, a day's obligation)."""
+    shadow_prices: Mapping[str, Array] = field(default_factory=dict)
+    """Duals of the last linear problem, commitments fixed, (steps,), what one unit more would save:
+    `energy` (at the tie) and `bus:NAME`, CNY/MWh of demand; `tie_import`, `tie_export`, `reserve_up`,
+    `branch:NAME`, `voltage_max:BUS`, `voltage_min:BUS`, CNY per MW of limit and hour, >= 0;
+    `demand_peak`, CNY per MW of month's peak, >= 0; `store:NAME`, CNY per MWh (hydrogen: kg) held at the
+    end of the step. Empty where the plan was not optimised."""
+    pins: tuple[Pin, ...] = ()
+    """What was held fixed; what could not be held is a relaxation `pin:ID`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
