@@ -8,10 +8,9 @@ from vpp.devices.command import Change, Command, Initial
 from vpp.devices.electrolyzer import Electrolyzer, ElectrolyzerParams
 from vpp.devices.h2_store import H2Store, H2StoreParams
 from vpp.devices.pv import Pv, PvParams
-from vpp.devices.registry import DEVICE_TYPES, DeviceType, State
+from vpp.devices.q_limits import q_limits
+from vpp.devices.registry import DEVICE_TYPES, Device, DeviceType, State
 from vpp.devices.wind import Wind, WindParams
-
-Device = Wind | Pv | Bess | Caes | Electrolyzer | H2Store | Ammonia | Chp
 
 __all__ = [
     "DEVICE_TYPES",
@@ -37,4 +36,5 @@ __all__ = [
     "State",
     "Wind",
     "WindParams",
+    "q_limits",
 ]

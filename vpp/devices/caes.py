@@ -57,6 +57,17 @@ class CompressorParams:
     """Share of the train's rated power -> efficiency relative to `eta_charge`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondenserParams:
+    """The motor-generator alone, clutched off, as a synchronous condenser."""
+
+    q_min_mvar: Annotated[float, Le(0)]
+    q_max_mvar: NonNegative
+    loss_mw: Positive
+    """Drawn on top of the standby use while it spins."""
+    wear_cny_per_h: NonNegative
+
+
 MAX_HALF_RAMP_S = 1800.0
 """No ramp is begun earlier than this, however small the swing that trains in exchange leave."""
 Machine = TurbineParams | CompressorParams
@@ -83,6 +94,7 @@ class CaesParams:
     tes_loss_pct_per_day: NonNegative
     turbine: TurbineParams
     compressor: CompressorParams
+    condenser: CondenserParams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +109,11 @@ class Caes:
         """Air-side energy at SoC 1: charge adds eta_charge x AC, discharge takes AC / eta."""
         assert self.resource.e_mwh is not None
         return self.resource.e_mwh / self.params.eta_discharge
+
+    @property
+    def condenser_p_mw(self) -> float:
+        """Terminal power of a synchronous condenser: a setpoint near it asks for that mode."""
+        return -self.params.standby_aux_mw - self.params.condenser.loss_mw
 
     @property
     def e_min_mwh(self) -> float:

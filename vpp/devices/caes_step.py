@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from vpp.devices.approach import Lag, approach
 from vpp.devices.caes import (
     Caes,
     Machine,
@@ -28,6 +29,10 @@ from vpp.devices.caes_machine import (
 )
 from vpp.devices.command import Command, Initial
 
+CONDENSER = 6
+"""`mode_code` of a synchronous condenser."""
+SPIN_S = 10.0
+"""Time in which the condenser's loss comes and goes (assumption)."""
 START_MARGIN = 0.01
 """Share of the store that must be free (or filled) before a machine starts: no start for nothing
 at an edge of the window (assumption)."""
@@ -48,9 +53,12 @@ class CaesState:
     starts_compressor: int
     """Starts of the first train, today."""
     mode_code: int
-    """0 idle, 1 charge, 2 discharge, 3 starting charge, 4 starting discharge, 5 stopping."""
+    """0 idle, 1 charge, 2 discharge, 3 starting charge, 4 starting discharge, 5 stopping, 6 synchronous
+    condenser."""
     mode_s: float
     """Time in that mode."""
+    condenser_mw: float
+    """Loss of the synchronous condenser; 0 where it does not spin."""
     energy_out_mwh: float
     energy_in_mwh: float
 
@@ -65,7 +73,7 @@ def initial(device: Caes, at: Initial) -> CaesState:
     soc = min(max(at.soc, params.soc_min), params.soc_max)
     powers = [0.0] * (1 + params.compressor.trains)
     if at.mode != "off":
-        powers = list(units_mw(device, at.p_mw))
+        powers = list(units_mw(device, max(at.p_mw, device.resource.p_min_mw)))
         first = 0 if at.mode == "discharge" else 1
         if powers[first] == 0.0:
             machine: Machine = params.turbine if first == 0 else params.compressor
@@ -80,8 +88,9 @@ def initial(device: Caes, at: Initial) -> CaesState:
         trains=trains,
         starts_turbine=0,
         starts_compressor=0,
-        mode_code=_mode_code(turbine, trains),
+        mode_code=_mode_code(turbine, trains, 0.0),
         mode_s=0.0,
+        condenser_mw=0.0,
         energy_out_mwh=0.0,
         energy_in_mwh=0.0,
     )
@@ -94,8 +103,9 @@ def step(device: Caes, state: CaesState, command: Command, dt_s: float, drive: f
     that and least load it holds them at least load. A machine that runs is held for its minimum up
     time. Starting begins at once, also while the other side unloads; load is taken when the start
     is over, the other side is at 0 and turn-round and minimum down time, counted from the order to
-    unload to the least load, are kept. At an edge of the air window the machines trip inside the
-    step, so the edge is met exactly.
+    unload to the least load, are kept. A setpoint nearer to `condenser_p_mw` than to rest makes a
+    plant whose machines all stand a synchronous condenser. At an edge of the air window the machines
+    trip inside the step, so the edge is met exactly.
     """
     joins_s = _joins_in_s(device, state)
     if 0.0 < joins_s < dt_s:
@@ -127,7 +137,30 @@ def step(device: Caes, state: CaesState, command: Command, dt_s: float, drive: f
             charge, air = charge * share, air * share
             trains = tuple(Unit(STOPPING, 0.0, 0.0, 0.0) if u.p_mw > 0.0 else u for u in trains)
         e_mwh += air
-    return _closed(device, state, turbine, trains, e_mwh=e_mwh, machine_mwh=(dis - charge) / 3600, dt_s=dt_s)
+    loss_mw, lost = approach(state.condenser_mw, _loss_mw(device, state, command), _spin(device), dt_s)
+    return _closed(
+        device,
+        state,
+        turbine,
+        trains,
+        e_mwh=e_mwh,
+        machine_mwh=(dis - charge - lost) / 3600,
+        loss_mw=loss_mw,
+        dt_s=dt_s,
+    )
+
+
+def _loss_mw(device: Caes, state: CaesState, command: Command) -> float:
+    """Return the loss that a synchronous condenser is asked for; 0 unless every machine stands."""
+    loss = device.params.condenser.loss_mw
+    net = command.p_mw + device.params.standby_aux_mw
+    standing = all(unit.phase == OFF for unit in (state.turbine, *state.trains))
+    return loss if standing and -1.5 * loss <= net <= -0.5 * loss else 0.0
+
+
+def _spin(device: Caes) -> Lag:
+    rate = device.params.condenser.loss_mw / SPIN_S
+    return Lag(0.0, rate, rate)
 
 
 def _closed(
@@ -138,14 +171,15 @@ def _closed(
     *,
     e_mwh: float,
     machine_mwh: float,
+    loss_mw: float,
     dt_s: float,
 ) -> CaesState:
     """Put the new state together: terminal power, counters, mode."""
     aux = device.params.standby_aux_mw
     net = machine_mwh - aux * dt_s / 3600
-    code = _mode_code(turbine, trains)
+    code = _mode_code(turbine, trains, loss_mw)
     return CaesState(
-        p_mw=turbine.p_mw - sum(unit.p_mw for unit in trains) - aux,
+        p_mw=turbine.p_mw - sum(unit.p_mw for unit in trains) - aux - loss_mw,
         e_mwh=e_mwh,
         turbine=turbine,
         trains=trains,
@@ -153,6 +187,7 @@ def _closed(
         starts_compressor=state.starts_compressor + _began(state.trains[0], trains[0]),
         mode_code=code,
         mode_s=state.mode_s + dt_s if code == state.mode_code else 0.0,
+        condenser_mw=loss_mw,
         energy_out_mwh=state.energy_out_mwh + max(net, 0.0),
         energy_in_mwh=state.energy_in_mwh + max(-net, 0.0),
     )
@@ -162,8 +197,10 @@ def _began(before: Unit, after: Unit) -> int:
     return int(before.phase in (OFF, STARTING, STOPPING) and after.phase in (LOADED, UNLOADING))
 
 
-def _mode_code(turbine: Unit, trains: tuple[Unit, ...]) -> int:
+def _mode_code(turbine: Unit, trains: tuple[Unit, ...], loss_mw: float) -> int:
     phases = {unit.phase for unit in trains}
+    if loss_mw > 0.0:
+        return CONDENSER
     if turbine.phase == LOADED:
         return 2
     if LOADED in phases:
@@ -244,7 +281,7 @@ def measure(device: Caes, state: CaesState) -> dict[str, float]:
     """Return the read points that the physics knows."""
     return {
         "p_mw": state.p_mw,
-        "status": (0.0, 1.0, 1.0, 2.0, 2.0, 1.0)[state.mode_code],
+        "status": (0.0, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0)[state.mode_code],
         "energy_out_mwh": state.energy_out_mwh,
         "energy_in_mwh": state.energy_in_mwh,
         "e_mwh": state.e_mwh,
@@ -264,7 +301,9 @@ def command_bounds(device: Caes, state: CaesState, drive: float) -> tuple[float,
     """
     params, aux = device.params, device.params.standby_aux_mw
     high = discharge_max_mw(device, state.e_mwh) - aux if state.e_mwh > device.e_min_mwh else -aux
-    low = -charge_max_mw(device, state.e_mwh) - aux if state.e_mwh < device.e_max_mwh else -aux
+    low = device.condenser_p_mw
+    if state.e_mwh < device.e_max_mwh:
+        low = -charge_max_mw(device, state.e_mwh) - aux
     if bound_to_run(params.turbine, state.turbine):
         low = params.turbine.p_min_mw - aux
     kept = sum(bound_to_run(params.compressor, unit) for unit in state.trains)

@@ -27,6 +27,17 @@ from vpp.devices.electrolyzer_step import ElectrolyzerState
 from vpp.devices.h2_store import H2StoreState
 from vpp.devices.weather_driven import WeatherState
 
+Device = (
+    wind.Wind
+    | pv.Pv
+    | bess.Bess
+    | caes.Caes
+    | electrolyzer.Electrolyzer
+    | h2_store.H2Store
+    | ammonia.Ammonia
+    | chp.Chp
+)
+"""Any name plate."""
 State = WeatherState | BessState | CaesState | ElectrolyzerState | H2StoreState | AmmoniaState | ChpState
 
 
