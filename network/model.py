@@ -54,9 +54,9 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
 
     Buses keep the ids of their table. Lines and transformers carry the park's own type data, with
     `max_loading_percent` 100 and the short-time rating in `short_time_percent` (percent) and
-    `short_time_min` (minutes). Phase shifts are 0 and taps are of type Ratio at the table's
-    positions: without the type pandapower 3 ignores taps. Shunt banks are wholly in; a statcom is a
-    static generator of type `statcom` at 0.
+    `short_time_min` (minutes). Taps are of type Ratio at the table's positions: without the type
+    pandapower 3 ignores taps. Shunt banks are wholly in; a statcom is a static generator of type
+    `statcom` at 0.
     """
     net = pp.create_empty_network(name=park.name, f_hz=50.0, sn_mva=100.0)
     for bus in park.grid.buses:
@@ -72,6 +72,7 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
             bus_of[shunt.bus],
             name=shunt.name,
             q_mvar=shunt.q_mvar / shunt.steps,
+            p_mw=shunt.p_mw / shunt.steps,
             step=shunt.steps,
             max_step=shunt.steps,
         )
@@ -80,6 +81,7 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
             net,
             bus_of[ext.bus],
             vm_pu=ext.vm_pu,
+            va_degree=ext.va_degree,
             name=ext.name,
             s_sc_max_mva=ext.s_sc_max_mva,
             s_sc_min_mva=ext.s_sc_min_mva,
@@ -105,6 +107,7 @@ def _add_branches(net: pp.pandapowerNet, park: Park, bus_of: Mapping[str, int]) 
             r_ohm_per_km=kind.r_ohm_per_km,
             x_ohm_per_km=kind.x_ohm_per_km,
             c_nf_per_km=kind.c_nf_per_km,
+            g_us_per_km=kind.g_us_per_km,
             max_i_ka=kind.max_i_ka,
             name=line.name,
             max_loading_percent=100.0,
@@ -125,7 +128,7 @@ def _add_branches(net: pp.pandapowerNet, park: Park, bus_of: Mapping[str, int]) 
             vkr_percent=unit.vkr_percent,
             pfe_kw=unit.pfe_kw,
             i0_percent=unit.i0_percent,
-            shift_degree=0.0,
+            shift_degree=unit.shift_degree,
             tap_side=unit.tap_side,
             tap_neutral=0,
             tap_min=unit.tap_min,
