@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from vpp.devices import Bess, Caes
+from vpp.devices import Bess, Caes, Chp
 from vpp.errors import Fault
 from vpp.park.folder import Folder
 from vpp.park.model import Contingency
@@ -119,6 +119,11 @@ def _initial_faults(folder: Folder, settings: Settings) -> Iterator[Fault]:
                 name, soc = "battery_soc", initial.battery_soc
             case Caes(params=p):
                 name, soc = "caes_soc", initial.caes_soc
+            case Chp(params=chp, resource=plate):
+                if not chp.p_min_mw <= initial.chp_mw <= plate.p_max_mw:
+                    band = f"{chp.p_min_mw:g} to {plate.p_max_mw:g}, the band of {plate.id}"
+                    yield _fault("initial.chp_mw", f"{initial.chp_mw:g}", band)
+                continue
             case _:
                 continue
         if not p.soc_min <= soc <= p.soc_max:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import isclose
 
-from vpp.devices import Bess, Caes, Device, Electrolyzer, H2Store
+from vpp.devices import Ammonia, Bess, Caes, Chp, Device, Electrolyzer, H2Store
 from vpp.errors import Fault
 from vpp.park.folder import Folder
 from vpp.park.tables import Row
@@ -22,6 +22,7 @@ def rating_faults(folder: Folder) -> Iterator[Fault]:
         if device is not None:
             yield from _device_faults(row, device)
     yield from _hydrogen_faults(folder)
+    yield from _ammonia_faults(folder)
     for load in folder.loads:
         yield from _load_faults(load)
 
@@ -63,6 +64,16 @@ def _device_faults(row: Row[Resource], device: Device) -> Iterator[Fault]:
                     file=file, field="stack_load_min", wrong="not below stack_load_max", expected="less"
                 )
             yield from _curve(file, "kwh_per_kg_vs_load", p.kwh_per_kg_vs_load, p.stack_load_min, 1.0)
+        case Ammonia(params=p):
+            if p.hot_idle >= p.load_min:
+                yield Fault(file=file, field="hot_idle", wrong="not below load_min", expected="less")
+            if device.load_max_mw < device.load_min_mw:
+                wrong = f"{p.nh3_max_t_per_h:g} t/h need less than the least load"
+                yield Fault(file=file, field="nh3_max_t_per_h", wrong=wrong, expected="more")
+        case Chp(params=p):
+            if p.p_min_mw > row.value.p_max_mw:
+                expected = f"at most p_max_mw {row.value.p_max_mw:g} of {row.value.id}"
+                yield Fault(file=file, field="p_min_mw", wrong=f"{p.p_min_mw:g}", expected=expected)
         case _:
             pass
 
@@ -145,6 +156,14 @@ def _hydrogen_faults(folder: Folder) -> Iterator[Fault]:
                 wrong=f"{contract.initial_kg:g}",
                 expected=expected,
             )
+
+
+def _ammonia_faults(folder: Folder) -> Iterator[Fault]:
+    loops = [row for row in folder.resources if row.value.kind == "ammonia"]
+    if folder.settings is not None and loops and folder.settings.contracts.ammonia is None:
+        yield Fault(file="park.toml", field="ammonia", wrong="missing", expected="a table: a loop needs it")
+    if loops and not any(row.value.kind == "h2_store" for row in folder.resources):
+        yield loops[0].fault("kind", "ammonia without an h2_store", "a store that feeds the loop")
 
 
 def _load_faults(row: Row[Load]) -> Iterator[Fault]:
