@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from controllers.planning.blocks.caes_history import CHARGE, DISCHARGE, history, power_before, power_reached
+from controllers.planning.blocks.load import rebound_mw
 from controllers.planning.slots import Situation
 from vpp.devices import Bess, Caes, Electrolyzer, H2Store, bess, caes, electrolyzer
 from vpp.types import Array
@@ -23,7 +24,17 @@ def load(now: Situation, name: str) -> dict[str, Array]:
         left = load.max_shed_min - ledger.get("running_min", 0.0)
         opened[: max(1, int(left // now.window.axis.step_min))] = ledger["open_blocks"]
     shed = demand * load.interruptible_share * opened / load.blocks if load.blocks else 0.0 * demand
-    return {"p_mw": shed - demand, "load_mw": demand, "shed_mw": shed, "open_blocks": opened}
+    part = demand * load.interruptible_share / load.blocks if load.blocks else 0.0 * demand
+    before = np.append(ledger.get("open_blocks", 0.0), opened)
+    rebound = rebound_mw(load, before, np.append(0.0, part), now.window.axis.step_min)[1:]
+    return {
+        "p_mw": shed - demand - rebound,
+        "load_mw": demand,
+        "shed_mw": shed,
+        "modulated_mw": np.zeros_like(demand),
+        "rebound_mw": rebound,
+        "open_blocks": opened,
+    }
 
 
 def renewable(now: Situation, name: str, wish: Array) -> dict[str, Array]:

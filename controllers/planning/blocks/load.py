@@ -1,14 +1,21 @@
-"""Load with an interruptible part: blocks behind breakers, called under the contract's ledger."""
+"""Load with an interruptible part: blocks behind breakers under a ledger of calls, and a trimmed part."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import cvxpy as cp
 import numpy as np
+import numpy.typing as npt
 
 from controllers.planning.blocks.block import Block, Bounds, Values
 from controllers.planning.slots import Frame, Situation
 from vpp.park.model import Park
 from vpp.types import Array, Load, NoticeClass
+
+NOTICE_MIN = 15.0
+"""Minutes that a load of class `minutes` must know ahead of a call (assumption)."""
+VARIABLES = ("begun", "ended", "open", "shut", "modulated")
 
 
 def is_interruptible(load: Load) -> bool:
@@ -16,90 +23,202 @@ def is_interruptible(load: Load) -> bool:
     return load.notice_class is not NoticeClass.NEVER and load.blocks > 0 and load.interruptible_share > 0
 
 
-def block(park: Park, load: Load, frame: Frame) -> Block:
-    """Return the block of a load: p_mw = -(load - shed).
+def is_modulated(load: Load) -> bool:
+    """Return whether the plan may trim this load without opening a breaker."""
+    return load.notice_class is not NoticeClass.NEVER and load.continuous_modulation_share > 0
 
-    `open` breakers of equal parts of the interruptible share; `call` is 1 while any is open. A call
-    lasts at most `max_shed_min`; after it `min_between_sheds_min` must pass; calls of a day are
-    limited. Energy not served costs the contract's energy price, each block that closes again its
-    restart cost. A call that runs at the start is held to the end of its longest duration, since
-    closing needs a permission that the plan does not have. Rebound is left out (assumption).
+
+def rebound_steps(load: Load, step_min: float) -> tuple[float, ...]:
+    """Return by step after a block closed the share of the step in which it draws its rebound."""
+    left, shares = load.restart_min / step_min if load.rebound_share > 0 else 0.0, []
+    while left > 1e-9:
+        shares.append(min(1.0, left))
+        left -= 1.0
+    return tuple(shares)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Variables and parameters of an interruptible load, each (n,) but `calls_left`."""
+
+    p: cp.Variable
+    begun: cp.Variable
+    """Calls begun up to and with each slot; those begun less those ended is 1 while a call runs."""
+    ended: cp.Variable
+    open: cp.Variable
+    shut: cp.Variable
+    """Blocks that close again."""
+    modulated: cp.Variable
+    demand: cp.Parameter
+    part: cp.Parameter
+    """MW of one block."""
+    rebound: cp.Parameter
+    """MW that one block draws on top after it closed."""
+    energy_cny: cp.Parameter
+    """CNY for one block open over each slot."""
+    calls_left: cp.Parameter
+    """(DAYS,)."""
+
+
+def block(park: Park, load: Load, frame: Frame) -> Block:
+    """Return the block of a load: p_mw = -(load - shed - modulated + rebound).
+
+    `open` breakers of equal parts of the interruptible share; a call lasts while any is open, at most
+    `max_shed_min`; after it `min_between_sheds_min` must pass; calls of a day are limited. Calls begun
+    and ended are counted from the start: every rule of the ledger is then a difference of two counts,
+    a matrix whose relaxation has integral corners for one load alone. Energy not served costs the
+    contract's energy price, each block that closes again its restart cost and `rebound_share` of its
+    power for `restart_min`. The modulated part needs no call. A call that runs at the start is held to
+    the end of its longest duration, since closing needs a permission that the plan does not have.
     """
     n, name = frame.axis.n, load.id
-    p = cp.Variable(n, name=f"{name}_p")
-    demand = cp.Parameter(n, name=f"{name}_demand")
     if not is_interruptible(load):
-        return _fixed(load, p, demand)
-    names = ("open", "call", "start", "stop", "shut", "shed")
-    variables = {x: cp.Variable(n, name=f"{name}_{x}") for x in names}
-    opened, call, start, stop, shut, shed = variables.values()
-    part = cp.Parameter(n, name=f"{name}_part")
-    calls_left = cp.Parameter(frame.days.shape[0], name=f"{name}_calls")
-    longest = max(1, int(load.max_shed_min // frame.axis.step_min))
-    rest, h = frame.axis.steps_of(load.min_between_sheds_min), frame.axis.history
-    rows = [
-        p == shed - demand,
-        shed == cp.multiply(part, opened),
-        opened <= load.blocks * call,
-        call <= opened,
-        start[1:] - stop[1:] == call[1:] - call[:-1],
-        shut[1:] >= opened[:-1] - opened[1:],
-        frame.days @ start <= calls_left,
-    ]
-    rows += [
-        _last(call, longest + 1, h) <= longest,
-        *([start[h:] + _last(stop, rest, h) <= 1] if rest else []),
-    ]
+        p, demand = cp.Variable(n, name=f"{name}_p"), cp.Parameter(n, name=f"{name}_demand")
+        return _trimmed(load, p, demand, frame) if is_modulated(load) else _fixed(load, p, demand)
+    own = Calls(
+        **{x: cp.Variable(n, name=f"{name}_{x}") for x in ("p", *VARIABLES)},
+        **{x: cp.Parameter(n, name=f"{name}_{x}") for x in ("demand", "part", "rebound", "energy_cny")},
+        calls_left=cp.Parameter(frame.days.shape[0], name=f"{name}_calls"),
+    )
+
+    price = load.contract_energy_cny_per_kwh * 1000
 
     def update(situation: Situation) -> Bounds:
-        demand.value = situation.load_mw[name]
-        part.value = situation.load_mw[name] * load.interruptible_share / load.blocks
-        left = np.full(calls_left.shape, float(load.max_calls_per_day))
+        own.demand.value = situation.load_mw[name]
+        own.part.value = situation.load_mw[name] * load.interruptible_share / load.blocks
+        own.rebound.value = own.part.value * load.rebound_share
+        own.energy_cny.value = price * own.part.value * situation.window.dt_h
+        left = np.full(own.calls_left.shape, float(load.max_calls_per_day))
         left[0] = situation.state.calls.get(name, {}).get("calls_left", left[0])
-        calls_left.value = left
-        return _bounds(load, situation, longest)
+        own.calls_left.value = left
+        return _bounds(load, situation)
 
     def series(values: Values, situation: Situation) -> dict[str, Array]:
         count = np.round(values["open"])
-        shed_mw = count * np.asarray(part.value)
-        return {"load_mw": np.asarray(demand.value), "shed_mw": shed_mw, "open_blocks": count}
+        return {
+            "load_mw": np.asarray(own.demand.value),
+            "shed_mw": count * np.asarray(own.part.value),
+            "modulated_mw": values["modulated"],
+            "rebound_mw": rebound_mw(load, count, np.asarray(own.part.value), frame.axis.step_min),
+            "open_blocks": count,
+        }
 
-    energy = load.contract_energy_cny_per_kwh * 1000 * (frame.dt_h @ shed)
+    energy = own.energy_cny @ own.open + price * (frame.dt_h @ own.modulated)
     return Block(
         id=name,
-        p_mw=p,
-        variables=variables,
-        constraints=tuple(rows),
-        costs={"interruption": energy + load.restart_cost_cny * (frame.active[1:] @ shut[1:])},
+        p_mw=own.p,
+        variables={x: getattr(own, x) for x in VARIABLES},
+        constraints=tuple(_rows(park, load, own, frame)),
+        costs={"interruption": energy + load.restart_cost_cny * (frame.active[1:] @ own.shut[1:])},
         update=update,
         series=series,
-        integers=("open", "call"),
+        integers=("open", "begun", "ended"),
         committed=lambda situation: _committed(load, situation),
     )
 
 
-def _bounds(load: Load, situation: Situation, longest: int) -> Bounds:
+def rebound_mw(load: Load, opened: Array, part_mw: Array, step_min: float) -> Array:
+    """Return (n,) what a load draws on top: closed blocks for `restart_min` after they closed, MW."""
+    shut = np.maximum(0.0, -np.diff(opened, prepend=opened[:1]))
+    out = np.zeros(len(opened))
+    for j, share in enumerate(rebound_steps(load, step_min)):
+        out[j:] += share * shut[: len(opened) - j]
+    return out * part_mw * load.rebound_share
+
+
+def longest_steps(load: Load, step_min: int) -> int:
+    """Return the steps of the longest call; a call of less than a step still takes one."""
+    return max(1, int(load.max_shed_min // step_min))
+
+
+def _rows(park: Park, load: Load, own: Calls, frame: Frame) -> list[Any]:
+    n, most = frame.axis.n, max(load.interruptible_share, load.continuous_modulation_share)
+    longest = longest_steps(load, frame.axis.step_min)
+    # two calls with no closed step between them would be one
+    rest = max(1, frame.axis.steps_of(load.min_between_sheds_min))
+    call = own.begun - own.ended
+    shed = cp.multiply(own.part, own.open)
+    rebound = 0.0
+    for j, share in enumerate(rebound_steps(load, frame.axis.step_min)):
+        rebound = rebound + share * (cp.hstack([np.zeros(j), own.shut[: n - j]]) if j else own.shut)
+    rows = [
+        own.p == shed + own.modulated - own.demand - cp.multiply(own.rebound, rebound),
+        own.open <= load.blocks * call,
+        call <= own.open,
+        own.begun[1:] >= own.begun[:-1],
+        own.ended[1:] >= own.ended[:-1],
+        own.ended[longest:] >= own.begun[:-longest],
+        own.begun[rest:] <= own.ended[:-rest] + 1,
+        own.begun[:rest] <= 1,
+        own.shut[1:] >= own.open[:-1] - own.open[1:],
+        frame.days[:, 1:] @ (own.begun[1:] - own.begun[:-1]) <= own.calls_left,
+    ]
+    if load.continuous_modulation_share > 0 and load.interruptible_share > 0:
+        rows.append(shed + own.modulated <= most * own.demand)
+    if _rebound_could_pay(park, load):
+        rows.append(own.shut[1:] <= own.open[:-1])
+    return rows
+
+
+def _rebound_could_pay(park: Park, load: Load) -> bool:
+    """Return whether drawing a surplus as rebound is worth the restart that it is charged."""
+    block_mw = load.p_peak_mw * load.interruptible_share / load.blocks
+    drawn_mwh = load.rebound_share * block_mw * load.restart_min / 60
+    return drawn_mwh * park.contracts.curtailment.price_cny_per_mwh >= load.restart_cost_cny
+
+
+def _bounds(load: Load, situation: Situation) -> Bounds:
     """Return the bounds that the ledger gives: a running call held, a rest that is not over kept."""
     window, ledger = situation.window, situation.state.calls.get(load.id, {})
-    slots, free = np.arange(window.axis.n), np.zeros(window.axis.n)
-    slot, step_min = slots - window.first, window.axis.step_min
+    n, step_min = window.axis.n, window.axis.step_min
+    slot, free = np.arange(n) - window.first, np.zeros(n)
     open_now = ledger.get("open_blocks", 0.0)
-    before = (slot == -1) & (open_now > 0)
+    running = open_now > 0
+    longest = longest_steps(load, step_min)
     held = max(1, int((load.max_shed_min - ledger.get("running_min", 0.0)) // step_min))
-    keep = window.active & (slot < min(held, longest - 1)) & (open_now > 0)
-    resting = slot < int(np.ceil(ledger.get("rest_min", 0.0) / step_min))
-    may = window.active & ~resting & (load.max_calls_per_day > 0)
-    fixed = (before | keep) * 1.0
-    stopping = np.append(0.0, np.maximum(0.0, fixed[:-1] - fixed[1:]))
+    held = min(held, longest - 1) if running else 0
+    kept = running & (slot >= -1) & (slot < held)
+    may = window.active & (slot >= held) & _may_begin(load, situation)
+    most = min(float(window.end - window.first), load.max_calls_per_day * 4.0)
+    begun = (slot >= -1) * float(running)
+    could = begun + np.where(np.logical_or.accumulate(may), most, 0.0)
     return {
-        "p_mw": (free - np.inf, free + np.inf),
-        "open": (fixed * open_now, np.where(before | keep, open_now, np.where(may, load.blocks, 0.0))),
-        "call": (fixed, np.where(before | keep | may, 1.0, 0.0)),
-        "start": (before * 1.0, (before | may) * 1.0),
-        "stop": (free, np.where(window.active | (slots == window.end), 1.0, stopping)),
-        "shut": (free, free + load.blocks),
-        "shed": (free, free + np.inf),
+        "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
+        "open": (kept * open_now, np.where(kept, open_now, np.where(window.active, load.blocks, 0.0))),
+        "begun": (begun, could),
+        "ended": (free, np.where(slot < held, 0.0, could)),
+        "shut": _shut_bounds(load, situation),
+        "modulated": (free, load.continuous_modulation_share * situation.load_mw[load.id]),
     }
+
+
+def _may_begin(load: Load, situation: Situation) -> npt.NDArray[np.bool_]:
+    """Return (n,) whether a call may begin: rest over, notice given or already planned before."""
+    window, ledger = situation.window, situation.state.calls.get(load.id, {})
+    slot = np.arange(window.axis.n) - window.first
+    rested: npt.NDArray[np.bool_] = slot >= np.ceil(ledger.get("rest_min", 0.0) / window.axis.step_min)
+    if load.max_calls_per_day == 0:
+        return np.zeros(window.axis.n, dtype=bool)
+    if load.notice_class is not NoticeClass.MINUTES:
+        return rested
+    heard = window.at + timedelta(minutes=NOTICE_MIN)
+    noticed = np.array([window.slot_start(k) >= heard for k in range(window.axis.n)])
+    before = situation.previous_series(load.id, "open_blocks")
+    known = noticed if before is None else noticed | (before > 0)
+    return np.logical_and(rested, known)
+
+
+def _shut_bounds(load: Load, situation: Situation) -> tuple[Array, Array]:
+    """Return the bounds of `shut`; blocks that closed before the window draw their rebound in it."""
+    window, ledger = situation.window, situation.state.calls.get(load.id, {})
+    n = window.axis.n
+    most = np.where(np.arange(n) < window.first, 0.0, float(load.blocks))
+    least = np.zeros(n)
+    closed, rest = ledger.get("closed_blocks", 0.0), ledger.get("rest_min", 0.0)
+    slot = window.first - round((load.min_between_sheds_min - rest) / window.axis.step_min)
+    if closed > 0 and rest > 0 and 0 <= slot < window.first:
+        least[slot] = most[slot] = closed
+    return least, most
 
 
 def _committed(load: Load, situation: Situation) -> Bounds:
@@ -107,16 +226,20 @@ def _committed(load: Load, situation: Situation) -> Bounds:
     if kept is None:
         return {}
     known = situation.window.active & ~np.isnan(kept)
-    return {
-        "open": (np.where(known, kept, -np.inf), np.where(known, kept, np.inf)),
-        "call": (np.where(known, kept > 0, -np.inf), np.where(known, kept > 0, np.inf)),
+    running = situation.state.calls.get(load.id, {}).get("open_blocks", 0.0) > 0
+    call = np.where(known, kept > 0, False).astype(float)
+    call[: situation.window.first] = 0.0
+    call[situation.window.first - 1] = float(running)
+    change = np.diff(call, prepend=0.0)
+    counts = {
+        "open": kept,
+        "begun": np.cumsum(np.maximum(change, 0.0)),
+        "ended": np.cumsum(np.maximum(-change, 0.0)),
     }
-
-
-def _last(x: cp.Variable, count: int, first: int) -> Any:
-    """Return for each slot from `first` on the sum of x over the last `count` slots."""
-    padded = cp.hstack([np.zeros(count), x])
-    return sum(padded[first + count - j : x.size + count - j] for j in range(count))
+    return {
+        key: (np.where(known, value, -np.inf), np.where(known, value, np.inf))
+        for key, value in counts.items()
+    }
 
 
 def _fixed(load: Load, p: cp.Variable, demand: cp.Parameter) -> Block:
@@ -127,10 +250,6 @@ def _fixed(load: Load, p: cp.Variable, demand: cp.Parameter) -> Block:
         free = np.full(situation.window.axis.n, np.inf)
         return {"p_mw": (-free, free)}
 
-    def series(values: Values, situation: Situation) -> dict[str, Array]:
-        served = np.asarray(demand.value)
-        return {"load_mw": served, "shed_mw": np.zeros_like(served), "open_blocks": np.zeros_like(served)}
-
     return Block(
         id=load.id,
         p_mw=p,
@@ -138,5 +257,38 @@ def _fixed(load: Load, p: cp.Variable, demand: cp.Parameter) -> Block:
         constraints=(p == -demand,),
         costs={},
         update=update,
-        series=series,
+        series=lambda values, situation: _served(np.asarray(demand.value), np.zeros(p.size)),
     )
+
+
+def _trimmed(load: Load, p: cp.Variable, demand: cp.Parameter, frame: Frame) -> Block:
+    """Return the block of a load without breakers of which a part can be trimmed."""
+    modulated = cp.Variable(p.size, name=f"{load.id}_modulated")
+
+    def update(situation: Situation) -> Bounds:
+        demand.value = situation.load_mw[load.id]
+        free = np.full(situation.window.axis.n, np.inf)
+        most = load.continuous_modulation_share * situation.load_mw[load.id]
+        return {"p_mw": (-free, free), "modulated": (np.zeros_like(most), most)}
+
+    return Block(
+        id=load.id,
+        p_mw=p,
+        variables={"modulated": modulated},
+        constraints=(p == modulated - demand,),
+        costs={"interruption": load.contract_energy_cny_per_kwh * 1000 * (frame.dt_h @ modulated)},
+        update=update,
+        series=lambda values, situation: _served(np.asarray(demand.value), values["modulated"]),
+    )
+
+
+def _served(demand: Array, modulated: Array) -> dict[str, Array]:
+    """Return the series of a load whose breakers stay closed."""
+    still = np.zeros_like(demand)
+    return {
+        "load_mw": demand,
+        "shed_mw": still,
+        "modulated_mw": modulated,
+        "rebound_mw": still,
+        "open_blocks": still,
+    }

@@ -3,7 +3,7 @@
 import numpy as np
 
 from controllers.planning.checker.seen import POWER_MW, Seen
-from vpp.types import NoticeClass, Violation
+from vpp.types import Array, NoticeClass, Violation
 
 
 def renewable(view: Seen, name: str) -> list[Violation]:
@@ -22,7 +22,7 @@ def renewable(view: Seen, name: str) -> list[Violation]:
 
 
 def load(view: Seen, name: str) -> list[Violation]:
-    """Load: demand of the forecast, whole blocks, call ledger."""
+    """Load: demand of the forecast, whole blocks, trimmed part, rebound, call ledger."""
     row, s = view.park.loads[name], view.plan.series[name]
     demand = view.forecast.load_mw[name][view.offset :][: view.n]
     found = view.where(
@@ -31,7 +31,7 @@ def load(view: Seen, name: str) -> list[Violation]:
     found += view.where(
         "energy_balance",
         name,
-        np.abs(s["p_mw"] + s["load_mw"] - s["shed_mw"]),
+        np.abs(s["p_mw"] + s["load_mw"] - s["shed_mw"] - s["modulated_mw"] + s["rebound_mw"]),
         2 * POWER_MW,
         "power is off by {:.3f} MW",
     )
@@ -46,7 +46,41 @@ def load(view: Seen, name: str) -> list[Violation]:
     found += view.where(
         "shed_ledger", name, s["open_blocks"] - row.blocks, 1e-6, "{:.0f} blocks more than there are"
     )
+    found += _trimmed(view, name, demand)
+    off = np.abs(s["rebound_mw"] - _rebound_mw(view, name, part))
+    found += view.where("shed_ledger", name, off, 2 * POWER_MW, "rebound is off by {:.3f} MW")
     return found + _ledger(view, name)
+
+
+def _trimmed(view: Seen, name: str, demand: Array) -> list[Violation]:
+    """Judge what is trimmed without a breaker: inside its share, and inside the larger share with blocks."""
+    row, s = view.park.loads[name], view.plan.series[name]
+    share = 0.0 if row.notice_class is NoticeClass.NEVER else row.continuous_modulation_share
+    words = "{:.3f} MW trimmed beyond what the contract allows"
+    over = np.maximum(s["modulated_mw"] - share * demand, -s["modulated_mw"])
+    found = view.where("power_limit", name, over, POWER_MW, words)
+    most = max(row.interruptible_share, share) * demand
+    return found + view.where("power_limit", name, s["shed_mw"] + s["modulated_mw"] - most, POWER_MW, words)
+
+
+def _rebound_mw(view: Seen, name: str, part: Array) -> Array:
+    """Return (n,): each block that closed draws `rebound_share` on top until `restart_min` have passed."""
+    row, opened = view.park.loads[name], np.round(view.plan.series[name]["open_blocks"])
+    ledger, step = view.plan.initial.calls.get(name, {}), view.plan.step_min
+    closings = [(-1, 0.0)]
+    if ledger.get("rest_min", 0.0) > 0 and ledger.get("closed_blocks", 0.0) > 0:
+        ago = round((row.min_between_sheds_min - ledger["rest_min"]) / step)
+        closings = [(-ago, ledger["closed_blocks"])]
+    before = np.append(ledger.get("open_blocks", 0.0), opened[:-1])
+    closings += [(int(k), float(before[k] - opened[k])) for k in np.flatnonzero(before > opened)]
+    out = np.zeros(view.n)
+    for at, blocks in closings:
+        for k in range(max(at, 0), view.n):
+            share = min(1.0, row.restart_min / step - (k - at))
+            if share <= 0:
+                break
+            out[k] += share * blocks * row.rebound_share * part[k]
+    return out
 
 
 def _ledger(view: Seen, name: str) -> list[Violation]:
