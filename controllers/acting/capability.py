@@ -1,0 +1,305 @@
+"""Adjustable capability: what park, buses, devices and loads can still do from where they are now.
+
+Up is more injection (or less use), down is less; MW by horizon, ramp, duration, price and what limits
+it. A pure function over the park, one snapshot, the plan in force and its sensitivities.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import inf
+
+import numpy as np
+
+from controllers.acting import expectation, tie
+from controllers.acting.envelope import Row, network_rows, tie_rows
+from controllers.acting.expectation import State
+from controllers.acting.following import step_of
+from controllers.acting.holding import Hydrogen, price_cny_per_mwh, ramp_mw_per_min
+from controllers.acting.pooling import Member, Pooled, cap_of, pool
+from controllers.acting.reach import Reach, device_reach, load_reach, nothing
+from controllers.acting.selection import block_mw
+from vpp.devices import Caes, H2Store, Pv, Wind
+from vpp.link import PlanOffer
+from vpp.park.model import Park
+from vpp.types import Mode, Quality, Reading, Snapshot
+
+SILENT = Reading(values={}, quality=Quality.BAD, read_at=None, age_s=inf)
+STATUS_STOPS = {3.0: "fault", 4.0: "reverted", 5.0: "local"}
+"""Codes of point `status` under which a device does not obey."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direction:
+    """One direction of one element."""
+
+    reach: tuple[Reach, ...]
+    """By horizon, `HORIZONS_S`."""
+    price_cny_per_mwh: float | None
+    """What one MWh of it costs the park besides the energy at the tie; negative: it saves. None: free
+    of any price, or nothing is offered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """Capability of one device or load."""
+
+    id: str
+    kind: str
+    bus: str
+    p_mw: float | None
+    """Injection now; None where nothing was read."""
+    ramp_mw_per_min: float
+    """Fastest change; inf: at once."""
+    up: Direction
+    down: Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Capability of a bus or of the park."""
+
+    members: tuple[str, ...]
+    up: tuple[Pooled, ...]
+    down: tuple[Pooled, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """Everything that can be adjusted at one moment."""
+
+    at: datetime
+    network: bool
+    """Whether network rows of the plan in force were there to be respected."""
+    park: Pool
+    buses: Mapping[str, Pool]
+    elements: Mapping[str, Element]
+
+
+def capability(
+    park: Park,
+    snapshot: Snapshot,
+    offer: PlanOffer | None = None,
+    states: Mapping[str, State] | None = None,
+) -> Capability:
+    """Return the capability at a snapshot.
+
+    `states` are the believed states of the devices (`believe`); without them they are guessed from
+    the readings, which say nothing of minimum times and of how far a start has come.
+    """
+    known = dict(states or believe(park, None, {}, snapshot))
+    rows = _rows(park, snapshot, offer)
+    hydrogen = _hydrogen(park, snapshot)
+    elements: dict[str, Element] = {}
+    sides: dict[int, list[Member]] = {1: [], -1: []}
+    for name in park.resources:
+        if isinstance(park.devices[name], H2Store):
+            continue
+        elements[name] = _device(park, snapshot, name, known.get(name), rows=rows, hydrogen=hydrogen)
+        if offer is not None:
+            elements[name] = _weather_hold(park, elements[name], snapshot.at, offer)
+    for name, load in park.loads.items():
+        if load.blocks:
+            elements[name] = _load(park, snapshot, name, rows)
+    for element in elements.values():
+        each = 0.0
+        if element.id in park.loads and element.p_mw is not None:
+            each = block_mw(park.loads[element.id], element.p_mw, snapshot.open_blocks.get(element.id, 0))
+        for sign, side in ((1, element.up), (-1, element.down)):
+            device = park.devices.get(element.id)
+            sides[sign].append(
+                Member(
+                    id=element.id,
+                    reach=side.reach,
+                    p_mw=element.p_mw or 0.0,
+                    device=device,
+                    block_mw=each,
+                    price_cny_per_mwh=side.price_cny_per_mwh or 0.0,
+                )
+            )
+    buses = dict.fromkeys(element.bus for element in elements.values())
+    return Capability(
+        at=snapshot.at,
+        network=any(row.name not in ("tie_import", "tie_export") for row in rows),
+        park=_pool(sides, tuple(elements), rows, hydrogen),
+        buses={
+            bus: _pool(sides, tuple(e.id for e in elements.values() if e.bus == bus), rows, hydrogen)
+            for bus in buses
+        },
+        elements=elements,
+    )
+
+
+def believe(
+    park: Park, before: Snapshot | None, states: Mapping[str, State], snapshot: Snapshot
+) -> dict[str, State]:
+    """Return the devices' states at `snapshot` from those at `before`, under the commands in between.
+
+    As control itself does it (`expectation`); a device whose reading is bad keeps its last state, one
+    never seen before is guessed from its reading.
+    """
+    out: dict[str, State] = {}
+    dt_s = (snapshot.at - before.at).total_seconds() if before is not None else 0.0
+    for name, device in park.devices.items():
+        reading, state = snapshot.readings.get(name, SILENT), states.get(name)
+        if state is not None and before is not None and dt_s > 0:
+            flow = expectation.drive(park, name, before.readings)
+            state = expectation.advance(device, state, before.setpoints.get(name), flow, dt_s)
+        if reading.quality is not Quality.BAD and "p_mw" in reading.values:
+            near = 0.02 * max(device.resource.p_max_mw, -device.resource.p_min_mw)
+            if state is None or abs(state.p_mw - reading.values["p_mw"]) > near:
+                state = expectation.first(device, reading)
+            state = expectation.measured(state, reading)
+        if state is not None:
+            out[name] = state
+    return out
+
+
+def _stopped(snapshot: Snapshot, name: str) -> str:
+    """Return why control cannot move an element now; empty where it can."""
+    reading = snapshot.readings.get(name, SILENT)
+    if reading.quality is Quality.BAD or "p_mw" not in reading.values:
+        return "silent"
+    if snapshot.modes.get(name, Mode.AUTO) is not Mode.AUTO:
+        return snapshot.modes[name].value
+    return STATUS_STOPS.get(reading.values.get("status", 1.0), "")
+
+
+def _device(
+    park: Park, snapshot: Snapshot, name: str, state: State | None, *, rows: Sequence[Row], hydrogen: Hydrogen
+) -> Element:
+    device, resource = park.devices[name], park.resources[name]
+    reading = snapshot.readings.get(name, SILENT)
+    p_mw = reading.values.get("p_mw")
+    stopped = _stopped(snapshot, name)
+    if isinstance(device, Caes) and state is not None:
+        starts = snapshot.starts.get(name, {})
+        state = replace(
+            state,
+            starts_turbine=int(starts.get("turbine", state.starts_turbine)),
+            starts_compressor=int(starts.get("compressor", state.starts_compressor)),
+        )
+
+    def side(sign: int) -> Direction:
+        if stopped or state is None:
+            return Direction(reach=nothing(stopped or "silent", p_mw or 0.0), price_cny_per_mwh=None)
+        reach = device_reach(
+            park,
+            device,
+            state,
+            expectation.drive(park, name, snapshot.readings),
+            sign,
+            hydrogen=hydrogen,
+            cap=cap_of(rows, name, sign),
+        )
+        to_mw = reach[-1].setpoint_mw
+        priced = price_cny_per_mwh(park, device, state.p_mw, to_mw, snapshot.at) if reach[-1].mw else None
+        return Direction(reach=reach, price_cny_per_mwh=priced)
+
+    return Element(
+        id=name,
+        kind=resource.kind,
+        bus=resource.bus,
+        p_mw=p_mw,
+        ramp_mw_per_min=ramp_mw_per_min(device),
+        up=side(1),
+        down=side(-1),
+    )
+
+
+def _load(park: Park, snapshot: Snapshot, name: str, rows: Sequence[Row]) -> Element:
+    load = park.loads[name]
+    p_mw = snapshot.readings.get(name, SILENT).values.get("p_mw")
+    stopped = _stopped(snapshot, name)
+    opened = int(snapshot.open_blocks.get(name, 0))
+
+    def side(sign: int) -> Direction:
+        if stopped or p_mw is None:
+            return Direction(reach=nothing(stopped or "silent", p_mw or 0.0), price_cny_per_mwh=None)
+        each, cap = block_mw(load, p_mw, opened), cap_of(rows, name, sign)
+        reach = load_reach(load, p_mw, snapshot.calls.get(name), opened, sign)
+        fit = tuple(
+            replace(r, mw=most, setpoint_mw=p_mw + sign * most, limit=cap.limit)
+            if (most := each * int((cap.mw + 1e-9) / each) if each > 0 and cap.mw < r.mw else r.mw) < r.mw
+            else r
+            for r in reach
+        )
+        energy = 1000 * load.contract_energy_cny_per_kwh
+        hours = fit[-1].hold_s / 3600
+        restart = load.restart_cost_cny / (each * hours) if sign > 0 and each * hours > 0 else 0.0
+        price = (energy + restart if sign > 0 else -energy) if fit[-1].mw else None
+        return Direction(reach=fit, price_cny_per_mwh=price)
+
+    return Element(
+        id=name, kind="load", bus=load.bus, p_mw=p_mw, ramp_mw_per_min=inf, up=side(1), down=side(-1)
+    )
+
+
+def _weather_hold(park: Park, element: Element, at: datetime, offer: PlanOffer) -> Element:
+    """Return wind or PV with the time for which the plan's forecast carries what it offers upwards."""
+    if not isinstance(park.devices[element.id], Wind | Pv):
+        return element
+    plan = offer.plan
+    available = plan.series[element.id].get("available_mw")
+    first = step_of(plan, at)
+    if available is None or first is None:
+        return element
+
+    def lasts(reach: Reach) -> Reach:
+        if reach.mw == 0.0:
+            return reach
+        below = np.nonzero(available[first:] < reach.setpoint_mw - 1e-3)[0]
+        end = plan.start + timedelta(
+            minutes=plan.step_min * (first + int(below[0]) if len(below) else plan.steps)
+        )
+        return replace(reach, hold_s=max(0.0, (end - at).total_seconds()))
+
+    return replace(element, up=replace(element.up, reach=tuple(map(lasts, element.up.reach))))
+
+
+def _pool(
+    sides: Mapping[int, Sequence[Member]], names: tuple[str, ...], rows: Sequence[Row], hydrogen: Hydrogen
+) -> Pool:
+    up, down = (pool([m for m in sides[s] if m.id in names], rows, hydrogen, s) for s in (1, -1))
+    return Pool(members=names, up=up, down=down)
+
+
+def _hydrogen(park: Park, snapshot: Snapshot) -> Hydrogen:
+    values = {name: snapshot.readings.get(name, SILENT).values for name in park.resources}
+    stores = [d for d in park.devices.values() if isinstance(d, H2Store)]
+    made = {
+        n: values[n].get("h2_kg_per_h", 0.0) for n, r in park.resources.items() if r.kind == "electrolyzer"
+    }
+    return Hydrogen(
+        room_kg=sum(
+            max(0.0, d.params.usable_kg - values[d.resource.id].get("h2_kg", d.params.usable_kg))
+            for d in stores
+        )
+        if stores
+        else inf,
+        out_kg_per_h=sum(d.params.pipeline_max_kg_per_h for d in stores),
+        made_kg_per_h=made,
+    )
+
+
+def _rows(park: Park, snapshot: Snapshot, offer: PlanOffer | None) -> tuple[Row, ...]:
+    """Return the rows of tie and network around what is metered; every element moves fully."""
+    measured = {
+        name: reading.values["p_mw"]
+        for name, reading in snapshot.readings.items()
+        if name not in park.meters and reading.quality is not Quality.BAD and "p_mw" in reading.values
+    }
+    everyone = dict.fromkeys(measured, 1.0)
+    meter = next((m.id for m in park.meters.values() if m.kind == "tie"), "")
+    now_mw = snapshot.readings.get(meter, SILENT).values.get("p_mw")
+    rows: tuple[Row, ...] = ()
+    contract = park.contracts.tie
+    if now_mw is not None:
+        limits = tie.limits(snapshot.orders, snapshot.at, contract.import_max_mw, contract.export_max_mw)
+        rows = tie_rows(
+            now_mw, measured, everyone, measured, import_max_mw=limits[0], export_max_mw=limits[1]
+        )
+        rows = tuple(replace(row, name=row.name.replace(" ", "_")) for row in rows)
+    step = step_of(offer.plan, snapshot.at) if offer is not None else None
+    around = next((s for s in offer.sensitivities if s.step == step), None) if offer is not None else None
+    return rows + (network_rows(around, measured, everyone, measured) if around is not None else ())
