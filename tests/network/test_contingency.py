@@ -2,6 +2,10 @@ import numpy as np
 import pandapower as pp
 import pytest
 
+from network.contingency import Operation, OutageFlows, outages
+from network.contingency_actions import actions, after_moves
+from network.contingency_curable import uncurable
+from network.contingency_rows import outage_cuts
 from network.model import inject, to_pandapower
 from network.powerflow import Oracle
 
@@ -41,3 +45,117 @@ def test_what_an_outage_cuts_off_is_left_out_and_named(points):
     assert states.converged.all()
     assert np.isnan(states.vm_pu[0, [8, 9]]).all()
     assert np.isfinite(states.vm_pu[0, :8]).all()
+
+
+def operation(flows, point):
+    p, q = point.rows(flows.oracle)
+    return Operation(p_mw=p, q_mvar=q)
+
+
+@pytest.fixture(scope="module")
+def evening(points):
+    point = points["evening_peak"]
+    flows = OutageFlows(Oracle(point.park))
+    return flows, operation(flows, point)
+
+
+def test_every_branch_of_the_park_is_an_outage_of_one_class(park):
+    found = {o.name: o.kind for o in outages(park)}
+    assert {b: found[b] for b in ("T_MAIN_1", "T_ZN_2", "T_WIND", "EG1", "WF")} == {
+        "T_MAIN_1": "preventive",
+        "T_ZN_2": "corrective",
+        "T_WIND": "radial",
+        "EG1": "island",
+        "WF": "corrective",
+    }
+    assert set(branches_of(park)) <= found.keys()
+
+
+def test_a_lost_device_is_taken_over_by_the_tie(evening):
+    flows, before = evening
+    states = flows.solve("CAES1", before)
+    lost = before.p_mw[0, flows.oracle.elements.index("CAES1")]
+    intact = flows.oracle.solve(before.p_mw, before.q_mvar)
+    assert lost > 10
+    # up to the losses that the change makes
+    assert states.p_tie_mw[0] - intact.p_tie_mw[0] == pytest.approx(lost, abs=1.0)
+    assert flows.aftermath("CAES1", before, [0]).lost_supply_mw[0] == pytest.approx(lost)
+
+
+def test_a_radial_outage_tells_what_it_cuts_off(evening):
+    flows, before = evening
+    after = flows.aftermath("T_PUB", before, [0])
+    demand = sum(-before.p_mw[0, flows.oracle.elements.index(e)] for e in ("LD_PUB", "LD_ESS", "LD_SME"))
+    assert after.lost_load_mw[0] == pytest.approx(demand)
+    assert after.breaches == ()
+
+
+def test_a_corrective_outage_is_held_to_the_short_time_rating_at_once(evening):
+    flows, before = evening
+    twin = flows.aftermath("T_ZN_1", before, [0])
+    assert twin.breaches == ()
+    assert [(b.row, b.limit) for b in twin.overloads] == [("branch:T_ZN_2", 100.0)]
+    assert 100 < twin.overloads[0].value < 130
+    cable = flows.aftermath("C10_FDR_1", before, [0])
+    assert [(b.row, b.limit) for b in cable.breaches] == [("branch:C10_FDR_2", 115.0)]
+
+
+def test_a_planted_overload_after_a_preventive_outage_is_found_by_name(points):
+    point = points["calm_no_storage"]
+    flows = OutageFlows(Oracle(point.park))
+    before = operation(flows, point)
+    assert flows.aftermath("T_MAIN_1", before, [0]).breaches == ()
+    before.p_mw[0, flows.oracle.elements.index("ALK1")] -= 45
+    (found,) = (b for b in flows.aftermath("T_MAIN_1", before, [0]).breaches if b.row == "branch:T_MAIN_2")
+    assert found.name == "branch:T_MAIN_2 after T_MAIN_1"
+    assert found.value > found.limit == 100
+
+
+def test_armed_actions_end_a_corrective_overload_within_the_reach_of_the_elements(evening):
+    flows, before = evening
+    over = flows.aftermath("T_ZN_1", before, [0]).overloads
+    low, high = before.p_mw.copy(), before.p_mw.copy()
+    smelter = flows.oracle.elements.index("LD_ZN")
+    high[0, smelter] *= 0.4
+    (done,) = actions(flows, over, before, (low, high))
+    assert done.left == ()
+    assert done.moves_mw.keys() == {"LD_ZN"}
+    assert 0 < done.moves_mw["LD_ZN"] <= high[0, smelter] - low[0, smelter]
+    assert after_moves(flows, "T_ZN_1", {0: done.moves_mw}, before) == ()
+    half = {e: mw / 2 for e, mw in done.moves_mw.items()}
+    assert after_moves(flows, "T_ZN_1", {0: half}, before) != ()
+
+
+def test_without_armed_elements_the_overload_is_told_as_left(evening):
+    flows, before = evening
+    over = flows.aftermath("T_ZN_1", before, [0]).overloads
+    (done,) = actions(flows, over, before, (before.p_mw, before.p_mw))
+    assert done.moves_mw == {}
+    assert [b.row for b in done.left] == ["branch:T_ZN_2"]
+
+
+def test_only_the_feeder_cables_of_the_small_park_are_beyond_any_dispatch(park, oracle):
+    found = uncurable(OutageFlows(oracle))
+    assert {(u.outage, u.row) for u in found} == {
+        ("C10_FDR_1", "branch:C10_FDR_2"),
+        ("C10_FDR_2", "branch:C10_FDR_1"),
+    }
+    for one in found:
+        assert one.least_percent == pytest.approx(120, abs=1)
+
+
+def test_a_row_after_an_outage_foretells_what_a_redispatch_does(points):
+    point = points["noon_surplus_charging"]
+    flows = OutageFlows(Oracle(point.park))
+    before = operation(flows, point)
+    (breach,) = (b for b in flows.aftermath("T_MAIN_1", before, [0]).breaches if b.row == "branch:T_MAIN_2")
+    (cut,) = outage_cuts(flows, [breach], before, flows.oracle.elements)
+    assert cut.name == "branch:T_MAIN_2 after T_MAIN_1"
+    held = sum(c * before.p_mw[0, k] for k, c in enumerate(cut.coeff.values()))
+    move = np.zeros_like(before.p_mw)
+    move[0, flows.oracle.elements.index("ALK1")] = 5.0
+    after = flows.aftermath("T_MAIN_1", before.moved(move, flows.mvar_per_mw), [0])
+    percent_per_mw = (breach.value - 99.8) / (held - cut.upper)
+    foretold = breach.value + 5.0 * cut.coeff["ALK1"] * percent_per_mw
+    assert after.worst_percent[0] == pytest.approx(foretold, abs=0.3)
+    assert breach.value - foretold > 3

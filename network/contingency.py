@@ -1,0 +1,236 @@
+"""Outages of a park: what they are, what the grid looks like after each, what they break.
+
+After an outage the tie takes up what is missing or left over; taps, banks and all other injections
+stay as they were. Limits by class (design, section 5): preventive ones keep the continuous ratings
+and the voltage bands; corrective ones keep the short-time ratings at once and whatever armed actions
+cure within their minutes (voltages are left to the next reactive plan); radial ones are reported;
+island ones are not solved here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from network.model import q_per_p
+from network.powerflow import AcStates, Oracle
+from network.security import LimitRows, limit_rows, limit_values
+from vpp.park.model import Park
+from vpp.types import Array
+
+Kind = Literal["preventive", "corrective", "radial", "island"]
+SOLVED: tuple[Kind, ...] = ("preventive", "corrective", "radial")
+"""Classes whose grid after the outage is solved."""
+Steps = npt.NDArray[np.int64]
+BROKEN_PERCENT, BROKEN_PU = 1e-6, 1e-9
+"""Excess from which a limit counts as broken: the power flow's own tolerance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """One event of the park's contingency classes."""
+
+    name: str
+    """The element's name; of an event of several their names with ` + ` between."""
+    kind: Kind
+    branches: tuple[str, ...]
+    devices: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    """External grids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What the park does at each step before an outage."""
+
+    p_mw: Array
+    """(steps, elements) in the oracle's order, injection positive."""
+    q_mvar: Array
+    """The same shape."""
+    positions: Array | None = None
+    """(steps, actuators) of banks, statcoms and taps; None: all at rest."""
+
+    def at(self, steps: Sequence[int] | Steps) -> "Operation":
+        """Return these steps alone, in this order."""
+        rows = np.asarray(steps, dtype=np.int64)
+        positions = None if self.positions is None else self.positions[rows]
+        return Operation(p_mw=self.p_mw[rows], q_mvar=self.q_mvar[rows], positions=positions)
+
+    def moved(self, shift_mw: Array, mvar_per_mw: Array) -> "Operation":
+        """Return the same with injections shifted, reactive ones by the elements' rule."""
+        return replace(self, p_mw=self.p_mw + shift_mw, q_mvar=self.q_mvar + shift_mw * mvar_per_mw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """A limit that an outage breaks at one step."""
+
+    step: int
+    outage: str
+    row: str
+    """`branch:NAME`, `voltage_max:BUS`, `voltage_min:BUS` or `power_flow:network`."""
+    value: float
+    """In the row's own unit: percent, vm_pu or -vm_pu; nan without a solution."""
+    limit: float
+
+    @property
+    def name(self) -> str:
+        """Name of the limit after the outage, e.g. `branch:T_MAIN_2 after T_MAIN_1`."""
+        return f"{self.row} after {self.outage}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """What one outage does at each step; arrays of shape (steps,), nan where nothing is solved."""
+
+    outage: Outage
+    worst_percent: Array
+    worst_branch: tuple[str, ...]
+    vm_min_pu: Array
+    vm_max_pu: Array
+    lost_load_mw: Array
+    """Demand at the buses that the outage cuts off."""
+    lost_supply_mw: Array
+    """Feed-in that it cuts off or that the lost device gave."""
+    breaches: tuple[Breach, ...]
+    """Limits of the class that are broken at once."""
+    overloads: tuple[Breach, ...]
+    """Corrective classes: continuous limits that armed actions must restore."""
+
+
+def outages(park: Park) -> tuple[Outage, ...]:
+    """Return every event of the park's classes; wildcards match branches, devices and sources."""
+    branches = {*(line.name for line in park.grid.lines), *(trafo.name for trafo in park.grid.trafos)}
+    sources = [ext.name for ext in park.grid.ext_grids]
+    known = [
+        *(line.name for line in park.grid.lines),
+        *(trafo.name for trafo in park.grid.trafos),
+        *park.resources,
+        *sources,
+    ]
+
+    def event(kind: Kind, names: Sequence[str]) -> Outage:
+        return Outage(
+            name=" + ".join(names),
+            kind=kind,
+            branches=tuple(n for n in names if n in branches),
+            devices=tuple(n for n in names if n in park.resources),
+            sources=tuple(n for n in names if n in sources),
+        )
+
+    def matched(patterns: Sequence[str]) -> list[str]:
+        return [n for n in known if any(fnmatchcase(n, pattern) for pattern in patterns)]
+
+    found: list[Outage] = []
+    for entry in park.contracts.contingencies:
+        found += [event(entry.kind, [name]) for name in matched(entry.outages)]
+        if entry.together:
+            found.append(event(entry.kind, matched(entry.together)))
+    return tuple(found)
+
+
+class OutageFlows:
+    """The power flow of a park after each of its outages, built once beside the intact one."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.oracle = oracle
+        self.park = oracle.park
+        self.outages = outages(oracle.park)
+        self.by_name: Mapping[str, Outage] = {outage.name: outage for outage in self.outages}
+        self.mvar_per_mw = np.array([q_per_p(oracle.park, e) for e in oracle.elements])
+        """(elements,): how the reactive power of each moves with its active one."""
+        self._rest = {o.name: oracle.without(o.branches) for o in self.outages if o.branches}
+        self._gone = {o.name: np.isin(oracle.elements, o.devices) for o in self.outages}
+        rows = limit_rows(oracle.park, oracle.buses, oracle.branches)
+        self._continuous = rows.upper
+        self._short_time = _short_time(oracle.park, rows)
+        self.rows = rows.names
+        cut_off = {name: np.isin(oracle.elements, _cut_off(rest)) for name, rest in self._rest.items()}
+        self._lost = {name: cut_off.get(name, gone) | gone for name, gone in self._gone.items()}
+
+    def solve(self, outage: str, before: Operation) -> AcStates:
+        """Solve the grid after an outage for every step of what was done before it."""
+        kept = ~self._gone[outage]
+        rest = self._rest.get(outage, self.oracle)
+        return rest.solve(before.p_mw * kept, before.q_mvar * kept, before.positions)
+
+    def limits(self, outage: str) -> Array:
+        """Return the upper limits, in the order of `rows`, that hold at once after an outage."""
+        kind = self.by_name[outage].kind
+        if kind == "preventive":
+            return self._continuous
+        return self._short_time if kind == "corrective" else np.full(len(self.rows), np.inf)
+
+    def aftermath(self, outage: str, before: Operation, steps: Sequence[int]) -> Aftermath:
+        """Return what an outage does at `steps`; other steps stay nan."""
+        event, n = self.by_name[outage], len(before.p_mw)
+        at = np.asarray(steps, dtype=np.int64)
+        states = self.solve(outage, before.at(at))
+        worst, low, high = (np.full(n, np.nan) for _ in range(3))
+        worst[at] = states.loading_percent.max(axis=1)
+        low[at], high[at] = _edges(states)
+        branch = [""] * n
+        for step, column in zip(at, states.loading_percent.argmax(axis=1), strict=True):
+            branch[step] = states.branches[column]
+        lost = before.p_mw * self._lost[outage]
+        broken = list(self._breaches(event.name, states, at, self.limits(outage)))
+        over: tuple[Breach, ...] = ()
+        if event.kind == "corrective":
+            over = self.overloads(event.name, states, at)
+        return Aftermath(
+            outage=event,
+            worst_percent=worst,
+            worst_branch=tuple(branch),
+            vm_min_pu=low,
+            vm_max_pu=high,
+            lost_load_mw=np.maximum(0.0, -lost).sum(axis=1),
+            lost_supply_mw=np.maximum(0.0, lost).sum(axis=1),
+            breaches=tuple(broken),
+            overloads=over,
+        )
+
+    def overloads(self, outage: str, states: AcStates, at: Steps) -> tuple[Breach, ...]:
+        """Return the branches above their continuous rating in states of the steps `at`."""
+        branch = np.arange(len(self.rows)) < len(states.branches)
+        upper = np.where(branch, self._continuous, np.inf)
+        return tuple(self._breaches(outage, states, at, upper))
+
+    def _breaches(self, outage: str, states: AcStates, at: Steps, upper: Array) -> Iterator[Breach]:
+        if np.isfinite(upper).any():
+            for k in np.flatnonzero(~states.converged):
+                nan = float("nan")
+                step = int(at[k])
+                yield Breach(step=step, outage=outage, row="power_flow:network", value=nan, limit=nan)
+        values = limit_values(states)
+        slack = np.where(np.arange(len(upper)) < len(states.branches), BROKEN_PERCENT, BROKEN_PU)
+        for k, r in np.argwhere(values > upper + slack):
+            value, limit = float(values[k, r]), float(upper[r])
+            yield Breach(step=int(at[k]), outage=outage, row=self.rows[r], value=value, limit=limit)
+
+
+def _cut_off(rest: Oracle) -> list[str]:
+    """Return the elements at buses that no source feeds any more."""
+    park = rest.park
+    items = [park.resources.get(e) or park.loads[e] for e in rest.elements]
+    dead = set(rest.flow.unfed)
+    return [e for e, item in zip(rest.elements, items, strict=True) if item.bus in dead]
+
+
+def _edges(states: AcStates) -> tuple[Array, Array]:
+    """Return lowest and highest voltage of each step; nan where a step has none."""
+    known = np.isfinite(states.vm_pu)
+    low = np.where(known, states.vm_pu, np.inf).min(axis=1)
+    high = np.where(known, states.vm_pu, -np.inf).max(axis=1)
+    return np.where(known.any(axis=1), low, np.nan), np.where(known.any(axis=1), high, np.nan)
+
+
+def _short_time(park: Park, rows: LimitRows) -> Array:
+    """Return the short-time ratings in percent; voltages have no limit at once (assumption)."""
+    lines = {t.name: t.short_time_percent for t in park.grid.line_types}
+    trafos = {t.name: t.short_time_percent for t in park.grid.trafo_types}
+    percent = {f"branch:{x.name}": lines[x.std_type] for x in park.grid.lines}
+    percent |= {f"branch:{x.name}": trafos[x.std_type] for x in park.grid.trafos}
+    return np.array([percent.get(name, np.inf) for name in rows.names])
