@@ -65,6 +65,9 @@ def _unknown_buses(folder: Folder, buses: dict[str, Bus]) -> Iterator[Fault]:
 
 def _line_faults(folder: Folder, buses: dict[str, Bus]) -> Iterator[Fault]:
     types = {row.value.name for row in folder.line_types}
+    for kind in folder.line_types:
+        if kind.value.x_ohm_per_km == 0 and kind.value.r_ohm_per_km == 0:
+            yield kind.fault("x_ohm_per_km", "0, and r_ohm_per_km too", "an impedance")
     pairs: list[tuple[Row[Any], str, str]] = []
     for line in folder.lines:
         if line.value.std_type not in types and "grid/std_types_line.csv" not in folder.broken:
@@ -84,8 +87,10 @@ def _trafo_faults(folder: Folder, buses: dict[str, Bus]) -> Iterator[Fault]:
     for row in folder.trafo_types:
         if row.value.tap_min > row.value.tap_max:
             yield row.fault("tap_min", f"{row.value.tap_min} above tap_max", f"at most {row.value.tap_max}")
-        if row.value.vkr_percent > row.value.vk_percent:
-            yield row.fault("vkr_percent", "more than vk_percent", f"at most {row.value.vk_percent:g}")
+        if row.value.vk_percent == 0:
+            yield row.fault("vk_percent", "0", "the short-circuit voltage, not 0")
+        if abs(row.value.vkr_percent) > abs(row.value.vk_percent):
+            yield row.fault("vkr_percent", "more than vk_percent", f"at most {abs(row.value.vk_percent):g}")
     for trafo in folder.trafos:
         if trafo.value.hv_bus == trafo.value.lv_bus:
             yield trafo.fault(None, f"both sides at {quoted(trafo.value.hv_bus)}", "two buses")

@@ -9,6 +9,7 @@ from vpp.park.contract_rules import contract_faults, identity_faults
 from vpp.park.folder import Folder, read_folder
 from vpp.park.grid_rules import grid_faults
 from vpp.park.model import CsvProfile, Park
+from vpp.park.operating_point import read_operating_point
 from vpp.park.profiles import read_profiles
 from vpp.park.rating_rules import rating_faults
 from vpp.park.register_rules import register_faults
@@ -16,6 +17,7 @@ from vpp.park.settings import Settings
 from vpp.park.shipped import SHIPPED, shipped_parks
 from vpp.park.tables import NAME_PATTERN, Row
 from vpp.types import Grid
+from vpp.types.park import OperatingPoint
 
 T = TypeVar("T")
 
@@ -37,9 +39,10 @@ def load_park(path: Path | str) -> Park:
     for rule in _RULES:
         faults.extend(rule(folder))
     profiles = {} if folder.settings is None else read_profiles(root, folder, folder.settings, faults)
+    delivered = read_operating_point(root, folder, faults)
     if faults or folder.settings is None:
         raise InvalidInput(tuple(sorted(set(faults), key=_place)))
-    return _park(root, folder, folder.settings, profiles)
+    return _park(root, folder, folder.settings, profiles, delivered)
 
 
 def _root(path: Path | str) -> Path:
@@ -57,7 +60,13 @@ def _place(fault: Fault) -> tuple[str, int, str, str]:
     return fault.file, fault.row or 0, fault.field or "", fault.wrong
 
 
-def _park(root: Path, folder: Folder, settings: Settings, profiles: Mapping[str, CsvProfile]) -> Park:
+def _park(
+    root: Path,
+    folder: Folder,
+    settings: Settings,
+    profiles: Mapping[str, CsvProfile],
+    delivered: Mapping[str, OperatingPoint],
+) -> Park:
     return Park(
         name=settings.name,
         folder=str(root),
@@ -75,6 +84,7 @@ def _park(root: Path, folder: Folder, settings: Settings, profiles: Mapping[str,
         register_maps={name: _values(rows) for name, rows in folder.register_maps.items()},
         generated=settings.generated,
         csv_profiles=profiles,
+        operating_point=delivered,
         warnings=tuple(text for profile in profiles.values() for text in profile.warnings),
     )
 

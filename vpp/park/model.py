@@ -1,13 +1,14 @@
 """A park as the rest of the product sees it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
 from vpp.devices import Device
 from vpp.types import Actuator, Array, Grid, Load, Meter, Point, Resource, Site
+from vpp.types.park import OperatingPoint
 
 NonNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -197,3 +198,5 @@ class Park:
     """By resource or load id; these replace the generated ones."""
     warnings: tuple[str, ...]
     """What was repaired or set aside while reading, in words."""
+    operating_point: Mapping[str, OperatingPoint] = field(default_factory=dict)
+    """The state in which an imported grid was delivered, by element; empty for a park of one's own."""

@@ -77,7 +77,7 @@ class Resource:
 
     id: Name
     kind: str
-    """A name of the device registry: wind, pv, bess, caes, electrolyzer, h2_store."""
+    """A name of the device registry: wind, pv, bess, caes, electrolyzer, h2_store, ammonia, chp."""
     bus: Name
     p_max_mw: NonNegative
     """Greatest injection."""
@@ -183,11 +183,13 @@ class LineType:
 
     name: str
     r_ohm_per_km: NonNegative
-    x_ohm_per_km: Positive
+    x_ohm_per_km: float
+    """Negative only in equivalents (a compensated line of somebody else's grid); never 0 with r 0."""
     c_nf_per_km: NonNegative
     max_i_ka: Positive
     short_time_percent: Annotated[float, Ge(100)]
     short_time_min: NonNegative
+    g_us_per_km: NonNegative = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +211,9 @@ class TrafoType:
     sn_mva: Positive
     vn_hv_kv: Positive
     vn_lv_kv: Positive
-    vk_percent: Positive
-    vkr_percent: NonNegative
+    vk_percent: float
+    """Not 0; negative only for a leg of the star that stands for a three-winding transformer."""
+    vkr_percent: float
     pfe_kw: NonNegative
     i0_percent: NonNegative
     tap_side: Literal["hv", "lv"]
@@ -219,6 +222,8 @@ class TrafoType:
     tap_step_percent: NonNegative
     short_time_percent: Annotated[float, Ge(100)]
     short_time_min: NonNegative
+    shift_degree: float = 0.0
+    """By which the low-voltage side lags."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +239,8 @@ class Shunt:
     q_mvar: float
     steps: Annotated[int, Ge(0)]
     """Equal parts that are switched one by one; 0 for a statcom."""
+    p_mw: NonNegative = 0.0
+    """Active power of the whole bank at 1 pu, drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +267,19 @@ class ExtGrid:
     p_import_max_mw: NonNegative
     p_export_max_mw: NonNegative
     pf_min_at_pcc: Share
+    va_degree: float = 0.0
+    """Angle of its voltage, where several feed one grid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """One row of `operating_point.csv`: the state in which an imported grid was delivered."""
+
+    element: Name
+    """A resource, load or statcom."""
+    p_mw: float
+    """Injection positive."""
+    q_mvar: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
