@@ -8,11 +8,21 @@ if TYPE_CHECKING:
 __all__ = ["Park", "load_park"]
 __version__ = "0.1.0"
 
+_HOME = {
+    "Park": "vpp.park",
+    "load_park": "vpp.park",
+    "compare": "vpp.reports",
+    "explain": "vpp.reports",
+    "read_plan": "vpp.reports",
+    "plan_day": "controllers.planning",
+}
+"""Name -> module; only the first two are declared above, since imports point downwards."""
+
 
 def __getattr__(name: str) -> Any:
     """Load the planner's API on first use, so that `import vpp` costs nothing."""
-    if name in __all__:
+    if name in _HOME:
         from importlib import import_module
 
-        return getattr(import_module("vpp.park"), name)
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'vpp' has no attribute {name!r}")

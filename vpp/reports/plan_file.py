@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -73,6 +74,16 @@ def plan_from_json(data: bytes, *, file: str) -> Plan:
     except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
         fault = Fault(file=file, wrong=str(error), expected=f"a plan file {FORMAT} version {VERSION}")
         raise InvalidInput((fault,)) from error
+
+
+def read_plan(path: Path | str) -> Plan:
+    """Return the plan in a file that `plan_to_json` wrote; InvalidInput where there is none."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        fault = Fault(file=str(path), wrong=error.strerror or "unreadable", expected="a plan.json")
+        raise InvalidInput((fault,)) from error
+    return plan_from_json(data, file=str(path))
 
 
 def plan_to_csv(park: Park, plan: Plan) -> str:

@@ -1,5 +1,8 @@
 """Sums and extremes of a plan, as the report's plots and tiles show them."""
 
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
 import numpy as np
 
 from vpp.devices import Bess, Caes, H2Store
@@ -32,6 +35,20 @@ def loads_mw(park: Park, plan: Plan) -> Array:
 def energy_mwh(plan: Plan, p_mw: Array) -> float:
     """Return the energy of a series of interval means, MWh."""
     return float(p_mw.sum()) * plan.step_min / 60
+
+
+def clock(park: Park, plan: Plan, step: int) -> str:
+    """Return the local time HH:MM at which a step starts; `step` may be the one behind the last."""
+    at = plan.start + timedelta(minutes=plan.step_min * step)
+    local = at.astimezone(ZoneInfo(park.site.zone))
+    return "24:00" if step == plan.steps and local.hour == local.minute == 0 else f"{local:%H:%M}"
+
+
+def step_hours(plan: Plan) -> Array:
+    """Return the hours of each step that the plan owns, (steps,); its first may have begun before it."""
+    hours = np.full(plan.steps, plan.step_min / 60)
+    hours[0] -= max(0.0, (plan.initial.at - plan.start).total_seconds() / 3600)
+    return hours
 
 
 def content_percent(park: Park, plan: Plan, name: str) -> Array | None:

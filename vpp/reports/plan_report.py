@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vpp.park.model import Park
+from vpp.reports.plan_explain import explain, text
 from vpp.reports.plan_file import plan_to_csv, plan_to_json, step_starts
 from vpp.reports.plan_numbers import curtailed_by_cause, energy_mwh, worst_branches
 from vpp.types import Plan, PlanLabel
@@ -74,9 +75,28 @@ def plan_to_html(park: Park, plan: Plan) -> str:
             figures=list(_figures(park, plan)),
             costs=[(name.replace("_", " "), cost) for name, cost in plan.cost_breakdown_cny.items()],
             relaxations=[(starts[r.step], r) for r in plan.relaxations],
+            owners=_owners(plan),
+            reasons=list(_reasons(park, plan)),
+            pins=plan.pins,
             branches=[(name, *_peak(plan, name, starts)) for name in worst_branches(plan, 8)],
         )
     )
+
+
+def _owners(plan: Plan) -> tuple[list[str], list[tuple[str, list[float]]]]:
+    """Return the items that somebody causes, and the rows (owner, CNY by item, total last)."""
+    owned = plan.cost_by_owner_cny
+    items = [item for item in plan.cost_breakdown_cny if any(item in costs for costs in owned.values())]
+    rows = [
+        (name, [costs.get(i, 0.0) for i in items] + [sum(costs.values())]) for name, costs in owned.items()
+    ]
+    return items, sorted(rows, key=lambda row: -abs(row[1][-1]))
+
+
+def _reasons(park: Park, plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the explanation line by line, in English and Chinese."""
+    reasons = explain(park, plan)
+    yield from zip(text(reasons, "en")[1:], text(reasons, "zh")[1:], strict=True)
 
 
 def environment() -> Environment:
@@ -126,6 +146,12 @@ def _figures(park: Park, plan: Plan) -> Iterator[tuple[str, str, Markup | str]]:
     yield "Balance by source", "源网荷储平衡", _drawn(plots.balance(park, plan))
     yield "Storage", "储能", _drawn(plots.storage(park, plan))
     yield "Tie against limit and price", "联络线", _drawn(plots.tie(park, plan))
+    none = "The plan was not optimised: it has no shadow prices."
+    yield (
+        "What a MWh more costs",
+        "边际电价",
+        _drawn(plots.energy_price(park, plan)) if plan.shadow_prices else none,
+    )
     cut = curtailed_by_cause(plan)
     none = "Nothing is curtailed."
     yield "Curtailment by cause", "弃电原因", _drawn(plots.curtailment(park, plan)) if cut else none

@@ -113,6 +113,25 @@ def curtailment(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "curtailment")
 
 
+def two_powers(park: Park, a: Plan, name: str, powers: tuple[Array, Array]) -> str:
+    """Plot the power of an element in two plans on the steps of the first, MW; see `aligned_mw`."""
+    figure, axes = _figure(2.0, "MW")
+    _stairs(axes, a, powers[0], WIND, "A", width=1.8)
+    _stairs(axes, a, powers[1], INK, "B", width=1.2, dash="--")
+    return _finish(figure, axes, park, a, f"two-{name}")
+
+
+def energy_price(park: Park, plan: Plan) -> str:
+    """Plot what one MWh more costs at the tie and, as a band, at all buses; CNY/MWh."""
+    figure, axes = _figure(2.2, "CNY/MWh")
+    buses = [values for name, values in plan.shadow_prices.items() if name.startswith("bus:")]
+    if buses:
+        _fill(axes, plan, (np.min(buses, axis=0), np.max(buses, axis=0)), IMPORT, "all buses")
+    _stairs(axes, plan, plan.shadow_prices["energy"], INK, "at the tie", width=1.4)
+    _stairs(axes, plan, plan.series["tie"]["price_cny_per_mwh"], MUTED, "tariff", width=1.0, dash="--")
+    return _finish(figure, axes, park, plan, "price")
+
+
 def _figure(height_in: float, unit: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(10.5, height_in), layout="constrained")
     FigureCanvasSVG(figure)

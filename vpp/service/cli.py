@@ -13,7 +13,17 @@ from pathlib import Path
 import typer
 
 from vpp.errors import YuanwangError
-from vpp.service import cli_doctor, cli_journal, cli_orders, cli_park, cli_plan, cli_run
+from vpp.service import (
+    cli_capability,
+    cli_compare,
+    cli_doctor,
+    cli_explain,
+    cli_journal,
+    cli_orders,
+    cli_park,
+    cli_plan,
+    cli_run,
+)
 from vpp.service.exits import ExitCode, of_error
 from vpp.service.terminal import (
     complain,
@@ -33,7 +43,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for module in (cli_park, cli_plan, cli_run, cli_orders, cli_journal, cli_doctor):
+for module in (
+    cli_park,
+    cli_plan,
+    cli_explain,
+    cli_compare,
+    cli_run,
+    cli_orders,
+    cli_journal,
+    cli_capability,
+    cli_doctor,
+):
     module.register(app)
 
 
