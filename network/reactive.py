@@ -1,0 +1,264 @@
+"""The reactive plan: Q of inverters, machines and statcoms, steps of banks, taps, for a given P.
+
+Inverters and machines answer first, in every step for itself (`reactive_descent`): voltages, loadings
+and the tie's power factor inside their limits, then least losses. Banks and taps move only for what is
+left, or where a move saves more than it costs (`reactive_moves`). Every choice is judged by AC power flow.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from network.model import q_mvar
+from network.powerflow import AcStates, Oracle
+from network.reactive_descent import Quadratics, descend
+from network.reactive_moves import Moving, moved
+from network.reactive_rows import (
+    Columns,
+    Limits,
+    Slopes,
+    limits_of,
+    loss_curvature,
+    slopes,
+    values_of,
+)
+from vpp.devices import q_limits
+from vpp.park.model import Park
+from vpp.types import Array
+
+MARGINS = (0.002, 0.03, 1.0)
+"""How far inside a limit the plan stays: vm in pu, share of the tie's Mvar, percent of loading;
+assumption, for what a forecast errs within a step."""
+LOSS_CNY_PER_MWH = 400.0
+"""Worth of a MWh lost, the mean price at the tie of the shipped parks; weighs, is in no bill."""
+INVERTER_LOSS = 0.01
+"""Own losses of a source at its full apparent rating in Q, as a share of it; assumption."""
+WEIGHTS = (40.0, 100.0, 50.0)
+"""CNY per hour and squared excess in mpu, Mvar, percent; far above what losses are worth."""
+USED = 0.9
+"""Share of a device's reactive span that is planned: forecast and tie control move its P (assumption)."""
+CHOICE_MVAR = 1e-6
+"""A span wider than this leaves a choice."""
+ROUNDS = 2
+"""Descents and AC checks in turn; the second corrects what the slopes of references miss."""
+SETTLED_MVAR = 0.1
+"""A round that moves less ends the descents."""
+EXCESS = 0.5
+"""Excess over the margins, in units of `Limits.scale`, that asks for a move of banks or taps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VarPlan:
+    """Reactive power and positions of all steps, and what they lead to."""
+
+    q_mvar: Array
+    """(steps, elements) in the oracle's order, injection positive."""
+    positions: Array
+    """(steps, actuators) in the oracle's order."""
+    states: AcStates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spans:
+    """What each element can give in each step, (steps, elements), Mvar."""
+
+    low: Array
+    high: Array
+
+
+def q_spans(
+    park: Park, elements: tuple[str, ...], p_mw: Array, modes: Mapping[str, Array], dead: Collection[str] = ()
+) -> Spans:
+    """Return the reactive spans of elements at `p_mw` (steps, elements).
+
+    `modes` holds the planned mode code of CAES plants; `dead` are devices that do not answer and keep
+    at 0 Mvar. Loads, and what else has no choice, have a span of one point.
+    """
+    low, high = np.empty_like(p_mw), np.empty_like(p_mw)
+    for k, name in enumerate(elements):
+        device = park.devices.get(name)
+        if device is None:
+            low[:, k] = high[:, k] = q_mvar(park, name, p_mw[:, k])
+        elif name in dead:
+            low[:, k] = high[:, k] = 0.0
+        else:
+            codes = modes.get(name, np.zeros(len(p_mw)))
+            spans = [q_limits(device, p, c) for p, c in zip(p_mw[:, k].tolist(), codes.tolist(), strict=True)]
+            low[:, k], high[:, k] = np.array(spans).T if spans else np.empty((2, 0))
+    return Spans(low=low, high=high)
+
+
+def ruled(oracle: Oracle, p_mw: Array) -> VarPlan:
+    """Return the plan by fixed rules: Q by power factor, banks and taps at rest."""
+    q = np.column_stack([q_mvar(oracle.park, name, p_mw[:, k]) for k, name in enumerate(oracle.elements)])
+    at = np.tile(oracle.at_rest, (len(p_mw), 1))
+    return VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
+
+
+def kept(oracle: Oracle, p_mw: Array, spans: Spans, near: VarPlan) -> VarPlan:
+    """Return a plan's Q cut to other spans, its positions unchanged, with the states at `p_mw`."""
+    q = np.clip(near.q_mvar, spans.low, spans.high)
+    return VarPlan(q_mvar=q, positions=near.positions, states=oracle.solve(p_mw, q, near.positions))
+
+
+def reactive_plan(
+    oracle: Oracle, p_mw: Array, spans: Spans, *, start: Array, hours: Array, near: VarPlan | None = None
+) -> VarPlan:
+    """Return the reactive plan for injections `p_mw` (steps, elements).
+
+    `start` is where actuators stand before the first step, (actuators,); `hours` the length of each
+    step. With `near`, a plan for similar injections, banks and taps keep its positions unless limits
+    ask for a move.
+    """
+    columns = _columns(oracle, spans)
+    x_low, x_high = _box(oracle, columns, spans)
+    at = near.positions if near is not None else np.tile(start, (len(p_mw), 1))
+    q = near.q_mvar if near is not None else np.zeros_like(p_mw)
+    q = np.clip(q, spans.low, spans.high)
+    q, at = columns.into(np.clip(columns.of(q, at), x_low, x_high), q, at)
+    now = VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
+    box = (x_low, x_high)
+    now = _eased(oracle, p_mw, now, columns, box)
+    limits = limits_of(oracle, now.states, margins=MARGINS)
+    excess = (values_of(now.states, limits) - limits.upper) / limits.scale
+    groups = _groups(oracle)
+    if groups and (near is None or excess.max(initial=0.0) > EXCESS):
+        at = _moved(oracle, p_mw, now, columns, groups, start=start, hours=hours)
+        if not np.array_equal(at, now.positions):
+            now = VarPlan(q_mvar=now.q_mvar, positions=at, states=oracle.solve(p_mw, now.q_mvar, at))
+            now = _eased(oracle, p_mw, now, columns, box)
+    return now
+
+
+def _columns(oracle: Oracle, spans: Spans) -> Columns:
+    free = np.flatnonzero((spans.high - spans.low).max(axis=0, initial=0.0) > CHOICE_MVAR)
+    kinds = [oracle.park.actuators[a].kind for a in oracle.actuators]
+    return Columns(elements=free, statcoms=np.flatnonzero(np.array(kinds) == "statcom"))
+
+
+def _box(oracle: Oracle, columns: Columns, spans: Spans) -> tuple[Array, Array]:
+    steps, at = len(spans.low), columns.statcoms
+    low = np.hstack([spans.low[:, columns.elements], np.tile(oracle.position_min[at], (steps, 1))])
+    high = np.hstack([spans.high[:, columns.elements], np.tile(oracle.position_max[at], (steps, 1))])
+    middle, half = (low + high) / 2, USED * (high - low) / 2
+    return middle - half, middle + half
+
+
+@lru_cache(maxsize=4)
+def _groups(oracle: Oracle) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return the actuators that move as one: parallel transformers together, banks each for itself."""
+    trafos = {trafo.name: trafo for trafo in oracle.park.grid.trafos}
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for k, name in enumerate(oracle.actuators):
+        row = oracle.park.actuators[name]
+        if row.kind == "tap":
+            trafo = trafos[row.element]
+            groups.setdefault((trafo.hv_bus, trafo.lv_bus), []).append(k)
+        elif row.kind == "shunt":
+            groups[(row.element,)] = [k]
+    return tuple(np.array(group, dtype=np.int64) for group in groups.values())
+
+
+@lru_cache(maxsize=4)
+def _curvature(oracle: Oracle, elements: tuple[int, ...]) -> Array:
+    """Return the curvature of losses, once per grid and choice of columns, with nothing injected."""
+    columns = _columns_of(oracle, elements)
+    nothing = np.zeros(len(oracle.elements))
+    return loss_curvature(oracle, columns, nothing, nothing, oracle.at_rest)
+
+
+def _columns_of(oracle: Oracle, elements: tuple[int, ...]) -> Columns:
+    kinds = np.array([oracle.park.actuators[a].kind for a in oracle.actuators])
+    return Columns(elements=np.array(elements, dtype=np.int64), statcoms=np.flatnonzero(kinds == "statcom"))
+
+
+def _ratings(oracle: Oracle, columns: Columns) -> Array:
+    park = oracle.park
+    rows = [park.resources[oracle.elements[k]] for k in columns.elements]
+    own = [row.s_mva or max(row.p_max_mw, -row.p_min_mw, 1.0) for row in rows]
+    return np.array([*own, *np.maximum(oracle.position_max[columns.statcoms], 1.0)])
+
+
+def _weights(limits: Limits) -> Array:
+    vm, tie, percent = WEIGHTS
+    branches = len(limits.branches)
+    buses = len(limits.scale) - branches - 2
+    return np.concatenate([np.full(buses, vm), np.full(2, tie), np.full(branches, percent)])
+
+
+def _eased(oracle: Oracle, p_mw: Array, now: VarPlan, columns: Columns, box: tuple[Array, Array]) -> VarPlan:
+    """Return the plan with its continuous columns at their best, positions of banks and taps kept."""
+    if columns.count == 0:
+        return now
+    limits = limits_of(oracle, now.states, margins=MARGINS)
+    slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), columns, limits)
+    source = _Source(
+        slope=slope,
+        limits=limits,
+        curvature=_curvature(oracle, tuple(columns.elements.tolist())),
+        own=INVERTER_LOSS / _ratings(oracle, columns),
+        box=box,
+    )
+    for _ in range(ROUNDS):
+        x = columns.of(now.q_mvar, now.positions)
+        after = x + descend(_problem(source, now.states, x), np.zeros_like(x))
+        q, at = columns.into(after, now.q_mvar, now.positions)
+        now = VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
+        if np.abs(after - x).max(initial=0.0) < SETTLED_MVAR:
+            break
+    return now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """What the quadratics of all rounds share."""
+
+    slope: Slopes
+    limits: Limits
+    curvature: Array
+    own: Array
+    """(columns,) own losses, MW per Mvar squared."""
+    box: tuple[Array, Array]
+
+
+def _problem(of: _Source, states: AcStates, x: Array) -> Quadratics:
+    """Return the quadratics in what is added to `x`, where the power flow found `states`."""
+    ref, scale = of.slope.reference, of.limits.scale
+    gradient = of.slope.losses[ref] + (x - of.slope.at[ref]) @ of.curvature + 2 * of.own * x
+    return Quadratics(
+        slope=LOSS_CNY_PER_MWH * gradient,
+        curvature=LOSS_CNY_PER_MWH * (of.curvature + np.diag(2 * of.own)),
+        rows=(of.slope.rows / scale[:, None])[ref],
+        room=(of.limits.upper - values_of(states, of.limits)) / scale,
+        weight=_weights(of.limits),
+        low=of.box[0] - x,
+        high=of.box[1] - x,
+    )
+
+
+def _moved(
+    oracle: Oracle,
+    p_mw: Array,
+    now: VarPlan,
+    columns: Columns,
+    groups: tuple[npt.NDArray[np.int64], ...],
+    *,
+    start: Array,
+    hours: Array,
+) -> Array:
+    limits = limits_of(oracle, now.states, margins=MARGINS)
+    none = Columns(elements=columns.elements[:0], statcoms=columns.statcoms[:0])
+    slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), none, limits, groups)
+    moving = Moving(
+        groups=groups,
+        slopes=slope,
+        limits=limits,
+        weight=_weights(limits),
+        hours=hours,
+        start=start,
+        loss_cny_per_mwh=LOSS_CNY_PER_MWH,
+    )
+    return moved(oracle, p_mw, now.q_mvar, now.positions, moving)

@@ -1,0 +1,84 @@
+"""Reactive power of all steps at once: a box-constrained quadratic per step, by projected Newton.
+
+minimise  slope . x + 1/2 x' curvature x + 1/2 weight . max(0, rows x - room)^2,  low <= x <= high
+
+Steps do not see each other, so every iteration is one batch of small dense solves (projected Newton
+after Bertsekas 1982: bounds that hold and would be left are kept, the rest moves by Newton's step).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vpp.types import Array
+
+ITERATIONS = 25
+HALVINGS = (1.0, 0.5, 0.2, 0.05, 0.01)
+"""Shares of Newton's step that are tried; the best is taken."""
+STILL = 1e-3
+"""Mvar below which nothing moves any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quadratics:
+    """One problem per step."""
+
+    slope: Array
+    """(steps, n)."""
+    curvature: Array
+    """(steps, n, n) or (n, n), positive definite."""
+    rows: Array
+    """(steps, rows, n)."""
+    room: Array
+    """(steps, rows); inf where a row does not count."""
+    weight: Array
+    """(rows,)."""
+    low: Array
+    high: Array
+    """(steps, n)."""
+
+
+def descend(problem: Quadratics, start: Array) -> Array:
+    """Return the minimisers, (steps, n), from `start` moved inside the box."""
+    x = np.clip(start, problem.low, problem.high)
+    n = x.shape[1]
+    eye = np.eye(n, dtype=bool)
+    for _ in range(ITERATIONS):
+        over = np.maximum(0.0, _excess(problem, x))
+        gradient = problem.slope + _times(problem.curvature, x)
+        gradient += np.einsum("trn,tr->tn", problem.rows, problem.weight * over)
+        held = ((x <= problem.low) & (gradient > 0)) | ((x >= problem.high) & (gradient < 0))
+        active = problem.rows * np.sqrt(problem.weight * (over > 0))[:, :, None]
+        hessian = problem.curvature + active.transpose(0, 2, 1) @ active
+        bound = held[:, :, None] | held[:, None, :]
+        hessian = np.where(bound, eye, hessian)
+        step = -np.linalg.solve(hessian, np.where(held, 0.0, gradient)[:, :, None])[:, :, 0]
+        tried = np.stack([np.clip(x + a * step, problem.low, problem.high) for a in HALVINGS])
+        costs = np.stack([objective(problem, point) for point in tried])
+        best = np.argmin(costs, axis=0)
+        after = tried[best, np.arange(len(x))]
+        worse = costs[best, np.arange(len(x))] >= objective(problem, x)
+        after = np.where(worse[:, None], x, after)
+        moved = float(np.abs(after - x).max(initial=0.0))
+        x = after
+        if moved < STILL:
+            break
+    return x
+
+
+def objective(problem: Quadratics, x: Array) -> Array:
+    """Return (steps,), the value of each step."""
+    over = np.maximum(0.0, _excess(problem, x))
+    quadratic = (problem.slope + 0.5 * _times(problem.curvature, x)) * x
+    value: Array = quadratic.sum(axis=1) + 0.5 * (over**2) @ problem.weight
+    return value
+
+
+def _excess(problem: Quadratics, x: Array) -> Array:
+    moved: Array = np.einsum("trn,tn->tr", problem.rows, x) - problem.room
+    return moved
+
+
+def _times(matrix: Array, x: Array) -> Array:
+    product: Array = (matrix @ x[:, :, None])[:, :, 0]
+    return product
