@@ -4,6 +4,7 @@ Inside, `p_mw > 0` is injection into the grid; every other quantity is a non-neg
 named by its direction. Times are aware UTC; intervals are half-open and stamped by their start.
 """
 
+from vpp.types.array import Array
 from vpp.types.command import (
     Ack,
     DispatchOrder,
@@ -18,6 +19,7 @@ from vpp.types.command import (
     ShedTarget,
     Source,
 )
+from vpp.types.outage import OutageAction, OutageBreach, OutageClass
 from vpp.types.park import (
     Access,
     Actuator,
@@ -40,7 +42,6 @@ from vpp.types.park import (
 )
 from vpp.types.pin import Hold, Pin
 from vpp.types.plan import (
-    Array,
     Certificate,
     Forecast,
     Plan,
@@ -74,6 +75,9 @@ __all__ = [
     "Mode",
     "ModeOrder",
     "NoticeClass",
+    "OutageAction",
+    "OutageBreach",
+    "OutageClass",
     "Outcome",
     "ParkMode",
     "Pin",

@@ -5,12 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-import numpy as np
-import numpy.typing as npt
-
+from vpp.types.array import Array
+from vpp.types.outage import OutageClass
 from vpp.types.pin import Pin
-
-Array = npt.NDArray[np.float64]
 
 
 class PlanLabel(StrEnum):
@@ -155,6 +152,8 @@ class Plan:
     end of the step. Empty where the plan was not optimised."""
     pins: tuple[Pin, ...] = ()
     """What was held fixed; what could not be held is a relaxation `pin:ID`."""
+    contingencies: tuple[OutageClass, ...] = ()
+    """What the park's outages would do, by class; empty where none was checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
