@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from vpp.clock import UTC
-from vpp.devices import Command, Device, Electrolyzer, Pv, Wind
+from vpp.devices import Ammonia, Chp, Command, Device, Electrolyzer, Pv, Wind
+from vpp.park import Park, initial_of
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -22,17 +23,17 @@ class Held:
     reversion_mw: float
 
 
-def at_rest(device: Device, start: datetime) -> Held:
+def at_rest(device: Device, park: Park, start: datetime) -> Held:
     """Return what a device does before its first command.
 
-    Weather runs free, an electrolyser stands warm on standby, the rest stands still. Warm, because
-    plans keep it so: a plant taken over cold would owe them its first hour (assumption).
+    Weather runs free, electrolysers, CHP units and ammonia loops go on as they stand in the park's
+    initial state, the rest stands still.
     """
     match device:
         case Wind() | Pv():
             p_mw = device.resource.p_max_mw
-        case Electrolyzer():
-            p_mw = -device.standby_mw
+        case Electrolyzer() | Chp() | Ammonia():
+            p_mw = initial_of(park, device).p_mw
         case _:
             p_mw = 0.0
     return Held(command=Command(p_mw=p_mw), at=start, reverts_at=NEVER, reversion_mw=p_mw)

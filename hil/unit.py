@@ -7,8 +7,8 @@ from typing import Any
 
 from hil import brain
 from hil.device_log import Note
-from vpp.devices import DEVICE_TYPES, Caes, Command, Device, DeviceType, Electrolyzer, Initial
-from vpp.park import Park
+from vpp.devices import DEVICE_TYPES, Command, Device, DeviceType, Initial
+from vpp.park import Park, initial_of
 from vpp.types import Access, Point
 
 FAULT, REVERTED = 3.0, 4.0
@@ -134,17 +134,10 @@ class Unit:
 
 def build(device: Device, park: Park, points: tuple[Point, ...], start: datetime, note: Note) -> Unit:
     """Return a device in the park's initial state, before its first command."""
-    contracts = park.contracts
-    held = brain.at_rest(device, start)
-    initial = Initial(
-        p_mw=held.command.p_mw if isinstance(device, Electrolyzer) else 0.0,
-        soc=contracts.initial.caes_soc if isinstance(device, Caes) else contracts.initial.battery_soc,
-        mode=contracts.initial.caes_mode,
-        h2_kg=contracts.hydrogen.initial_kg if contracts.hydrogen is not None else 0.0,
-    )
+    held = brain.at_rest(device, park, start)
     return Unit(
         device=device,
-        state=DEVICE_TYPES[device.resource.kind].initial(device, initial),
+        state=DEVICE_TYPES[device.resource.kind].initial(device, initial_of(park, device)),
         note=note,
         held=held,
         before=held,

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from controllers.planning import walks
+from controllers.planning import slow_walks, walks
 from controllers.planning.limits import USED
 from controllers.planning.problem import COST_ITEMS
 from controllers.planning.release import by_name, tie_series
@@ -17,7 +17,7 @@ from controllers.planning.security import NETWORK_RULES, reactive
 from controllers.planning.slots import Situation
 from network.powerflow import AcStates, Oracle
 from network.security import violations
-from vpp.devices import Bess, Caes, Electrolyzer, H2Store
+from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store
 from vpp.types import Array, Plan, PlanLabel, Relaxation
 
 BALANCED_MW = 1e-3
@@ -67,7 +67,8 @@ def rule_plan(oracle: Oracle, now: Situation) -> Plan:
             wishes[name] = np.clip(asked, device.resource.p_min_mw, device.resource.p_max_mw)
         elif isinstance(device, Caes):
             wishes[name] = rest - device.params.standby_aux_mw
-        elif isinstance(device, H2Store):
+        elif isinstance(device, H2Store | Chp | Ammonia):
+            # slow ones go on at their least
             wishes[name] = rest
     contract = now.park.contracts.hydrogen
     per_h = contract.pipeline_daily_min_kg / 24 if contract is not None else 0.0
@@ -90,11 +91,18 @@ def _walked(
         elif isinstance(device, Electrolyzer):
             series[name] = walks.electrolyser(now, name, device, wishes[name])
             made = made + series[name]["h2_kg"]
-        elif not isinstance(device, H2Store):
+        elif isinstance(device, Chp):
+            series[name] = slow_walks.chp_unit(now, name, device, wishes[name])
+        elif not isinstance(device, H2Store | Ammonia):
             series[name] = walks.renewable(now, name, wishes[name])
+    loops = slow_walks.loops(now, made, wishes)
+    series |= loops
+    left = made - sum((loop["h2_used_kg"] for loop in loops.values()), np.zeros_like(made))
     for name, device in now.park.devices.items():
         if isinstance(device, H2Store):
-            series[name] = walks.hydrogen(now, name, device, made, deliveries.get(name, np.zeros_like(made)))
+            series[name] = walks.hydrogen(
+                now, name, device, (made, left), deliveries.get(name, np.zeros_like(made))
+            )
     states = _curtail(oracle, now, series)
     series = {name: series[name] for name in oracle.elements} | tie_series(now, states)
     return _plan(now, series, states, label, words)

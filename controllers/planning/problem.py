@@ -28,7 +28,9 @@ COST_ITEMS = (
     "curtailment",
     "interruption",
     "carbon",
+    "fuel",
     "hydrogen",
+    "ammonia",
     "terminal",
     "slack",
 )

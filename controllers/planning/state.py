@@ -6,13 +6,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from controllers.planning.blocks.caes_history import MACHINE_OF
-from vpp.devices import DEVICE_TYPES, Caes, Initial
+from vpp.devices import DEVICE_TYPES, Ammonia, Caes
+from vpp.park import initial_of, share_of_loops
 from vpp.park.model import Park
 from vpp.types import Load, Plan, PlantState, Quality, Snapshot
 
 STATE_POINTS = (
     *("p_mw", "e_mwh", "mode_code", "trains", "starts_turbine", "starts_compressor"),
-    *("on_stacks", "h2_kg", "delivered_kg"),
+    *("on_stacks", "h2_kg", "delivered_kg", "nh3_t", "restart_min"),
 )
 """Measured points that are state."""
 USABLE = (Quality.GOOD, Quality.SUBSTITUTED)
@@ -30,28 +31,25 @@ def due(plant_now: datetime, last_at: datetime | None, replan_min: int) -> bool:
 
 
 def initial_state(park: Park, at: datetime) -> PlantState:
-    """Return the state of `park.toml` at `at`: nothing measured, every device at rest.
+    """Return the state of `park.toml` at `at`: nothing measured, every device as it stands there.
 
-    Of the hydrogen owed today, the share by time is taken as delivered; the month's peak so far is
-    the contract's.
+    Of the hydrogen and ammonia owed today, the share by time is taken as delivered; the month's peak
+    so far is the contract's.
     """
     contract = park.contracts
-    hydrogen = contract.hydrogen
-    values = Initial(
-        soc=contract.initial.battery_soc, h2_kg=hydrogen.initial_kg if hydrogen else 0.0, mode="off"
-    )
-    air = Initial(soc=contract.initial.caes_soc, mode=contract.initial.caes_mode)
+    local = at.astimezone(ZoneInfo(park.site.zone))
+    passed = (local.hour + local.minute / 60) / 24
     resources: dict[str, dict[str, float]] = {}
     for name, row in park.resources.items():
         kind, device = DEVICE_TYPES[row.kind], park.devices[name]
-        state = kind.initial(device, air if isinstance(device, Caes) else values)
+        state = kind.initial(device, initial_of(park, device))
         resources[name] = _kept(kind.measure(device, state)) | {"available": 1.0}
         if isinstance(device, Caes):
             resources[name]["mode_min"] = 24 * 60.0
-        if row.kind == "h2_store" and hydrogen is not None:
-            local = at.astimezone(ZoneInfo(park.site.zone))
-            passed = (local.hour + local.minute / 60) / 24
-            resources[name]["delivered_kg"] = hydrogen.pipeline_daily_min_kg * passed
+        if row.kind == "h2_store" and contract.hydrogen is not None:
+            resources[name]["delivered_kg"] = contract.hydrogen.pipeline_daily_min_kg * passed
+        if isinstance(device, Ammonia) and contract.ammonia is not None:
+            resources[name]["nh3_t"] = contract.ammonia.daily_min_t * passed * share_of_loops(park, device)
     return PlantState(
         at=at,
         resources=resources,

@@ -130,14 +130,20 @@ def electrolyser(now: Situation, name: str, device: Electrolyzer, wish: Array) -
     }
 
 
-def hydrogen(now: Situation, name: str, device: H2Store, made_kg: Array, wish: Array) -> dict[str, Array]:
-    """Return a store that delivers the wish while it lasts and vents what it cannot hold."""
+def hydrogen(
+    now: Situation, name: str, device: H2Store, flows: tuple[Array, Array], wish: Array
+) -> dict[str, Array]:
+    """Return a store that delivers the wish while it lasts and vents what it cannot hold.
+
+    `flows` are the kg made in each step, and what of them the ammonia loops leave (negative: they take
+    from the store).
+    """
     kg, rows = now.state.resources[name]["h2_kg"], []
     most = device.params.pipeline_max_kg_per_h * now.is_available(name)
-    for made, asked, hours in zip(made_kg, wish, now.window.dt_h[now.window.span], strict=True):
-        out = min(min(asked, most) * hours, max(0.0, kg + made - device.min_kg))
-        vented = max(0.0, kg + made - out - max(device.params.usable_kg, kg))
-        kg += made - out - vented
+    for made, left, asked, hours in zip(*flows, wish, now.window.dt_h[now.window.span], strict=True):
+        out = min(min(asked, most) * hours, max(0.0, kg + left - device.min_kg))
+        vented = max(0.0, kg + left - out - max(device.params.usable_kg, kg))
+        kg += left - out - vented
         p = -device.params.compressor_kwh_per_kg / 1000 * made / hours
         rows.append((p, kg, out / hours, vented / hours))
     names = ("p_mw", "h2_kg", "delivery_kg_per_h", "vented_kg_per_h")

@@ -1,6 +1,7 @@
 """A park folder becomes a `Park`; every fault of the input is reported at once."""
 
 from vpp.park.endpoints import endpoints, with_port_base
+from vpp.park.initial import initial_of, share_of_loops
 from vpp.park.load import load_park
 from vpp.park.model import Park
 from vpp.park.series import read_series, uncovered
@@ -11,9 +12,11 @@ __all__ = [
     "Park",
     "copy_park",
     "endpoints",
+    "initial_of",
     "load_park",
     "price_cny_per_mwh",
     "read_series",
+    "share_of_loops",
     "shipped_parks",
     "uncovered",
     "with_port_base",

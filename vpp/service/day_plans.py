@@ -10,6 +10,7 @@ from controllers.planning import Planner, initial_state
 from controllers.planning.planner import DAY_AHEAD_DEADLINE_S
 from forecasts import outlook
 from vpp.clock import UTC
+from vpp.devices import Ammonia
 from vpp.park.model import Park
 from vpp.types import Array, Plan, PlantState
 
@@ -51,7 +52,7 @@ def state_after(park: Park, plan: Plan) -> PlantState:
     return PlantState(
         at=at,
         resources={
-            name: {**values, **_left(plan.series[name], plan.step_min)}
+            name: {**values, **_left(plan.series[name], plan.step_min), **_restarts(park, plan, name)}
             for name, values in fresh.resources.items()
         },
         calls={
@@ -72,6 +73,19 @@ def _left(series: Mapping[str, Array], step_min: int) -> dict[str, float]:
     elif "h2_kg" in series:
         left["h2_kg"] = float(series["h2_kg"][-1])
     return left
+
+
+def _restarts(park: Park, plan: Plan, name: str) -> dict[str, float]:
+    """Return what is left of the restart of an ammonia loop that ends the plan in hot idle."""
+    device = park.devices[name]
+    if not isinstance(device, Ammonia):
+        return {}
+    running = plan.series[name]["nh3_t"] > 0
+    before_min = plan.initial.resources[name].get("restart_min", 0.0)
+    if running[-1]:
+        return {"restart_min": 0.0}
+    least_min = device.params.restart_h * 60 if running.any() else before_min
+    return {"restart_min": max(0.0, least_min - _minutes_unchanged(running, plan.step_min))}
 
 
 def _open(series: Mapping[str, Array], step_min: int) -> dict[str, float]:

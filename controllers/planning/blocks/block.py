@@ -40,6 +40,8 @@ class Block:
     """Power that could be raised within a minute, expression (n,), or None."""
     h2_kg_per_h: Any = None
     """Hydrogen made, expression (n,), or None."""
+    h2_used_kg_per_h: Any = None
+    """Hydrogen taken from the park's store, expression (n,), or None."""
     e_mwh: cp.Variable | None = None
     """Energy in store at the end of each slot."""
     relinearise: Callable[[Values, Situation], None] | None = None

@@ -13,9 +13,10 @@ from controllers.planning.checker.caes import caes_plant
 from controllers.planning.checker.hydrogen import electrolyser, hydrogen
 from controllers.planning.checker.network import network, reserve
 from controllers.planning.checker.seen import Seen, seen
+from controllers.planning.checker.slow import ammonia_loop, chp_unit
 from controllers.planning.checker.storage import battery
 from network.powerflow import AcStates, Oracle
-from vpp.devices import Bess, Caes, Electrolyzer, H2Store, Pv, Wind
+from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store, Pv, Wind
 from vpp.park.model import Park
 from vpp.types import Certificate, Forecast, Plan, Violation
 
@@ -46,6 +47,8 @@ DEVICE_RULES: Mapping[type, Callable[[Seen, str], list[Violation]]] = {
     Caes: caes_plant,
     Electrolyzer: electrolyser,
     H2Store: hydrogen,
+    Ammonia: ammonia_loop,
+    Chp: chp_unit,
 }
 
 

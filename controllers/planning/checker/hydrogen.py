@@ -4,7 +4,7 @@ import numpy as np
 
 from controllers.planning.checker.seen import POWER_MW, Seen
 from controllers.planning.checker.storage import ENERGY_SHARE
-from vpp.devices import Electrolyzer, H2Store, electrolyzer
+from vpp.devices import Ammonia, Electrolyzer, H2Store, electrolyzer
 from vpp.types import Violation
 
 
@@ -37,7 +37,9 @@ def hydrogen(view: Seen, name: str) -> list[Violation]:
     assert isinstance(device, H2Store)
     makers = [n for n, d in view.park.devices.items() if isinstance(d, Electrolyzer)]
     made_kg = sum((view.plan.series[n]["h2_kg"] for n in makers), np.zeros(view.n))
-    out = (s["delivery_kg_per_h"] + s["vented_kg_per_h"]) * view.dt_h
+    users = [n for n, d in view.park.devices.items() if isinstance(d, Ammonia)]
+    used_kg = sum((view.plan.series[n]["h2_used_kg"] for n in users), np.zeros(view.n))
+    out = (s["delivery_kg_per_h"] + s["vented_kg_per_h"]) * view.dt_h + used_kg
     start = view.plan.initial.resources[name]["h2_kg"]
     off = np.abs(start + np.cumsum(made_kg - out) - s["h2_kg"])
     low, high = min(device.min_kg, start), max(device.params.usable_kg, start)

@@ -20,6 +20,8 @@ EXPECTED = {
     "bess": ("charge_mw", "discharge_mw", "e_mwh"),
     "caes": ("charge_mw", "discharge_mw", "e_mwh", "mode_code", "trains"),
     "electrolyzer": ("load_mw", "stacks", "h2_kg"),
+    "ammonia": ("load_mw", "nh3_t", "h2_used_kg"),
+    "chp": (),
     "h2_store": ("h2_kg", "delivery_kg_per_h", "vented_kg_per_h"),
     "load": ("load_mw", "shed_mw", "modulated_mw", "rebound_mw", "open_blocks"),
     "tie": ("import_mw", "export_mw", "price_cny_per_mwh", "import_max_mw"),
