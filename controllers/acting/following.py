@@ -12,6 +12,9 @@ from vpp.types import Array, Plan, TieSensitivity
 
 FIRM_KINDS = ("bess", "caes", "electrolyzer", "h2_store")
 """Devices whose output the plan decides; wind and PV belong to the weather."""
+EARLY = timedelta(minutes=15)
+"""How long before its first step a plan is taken, to be followed from there on: one made while the
+processes of a simulated run still come up; assumption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,7 @@ def refusal(
         return "it carries no certificate of the checker"
     if ends_at(plan, ttl_s) <= now:
         return f"it is no longer valid at {now:%H:%M:%S} UTC"
-    if step_of(plan, now) is None:
+    if step_of(plan, max(now, plan.start)) is None or plan.start - now > EARLY:
         return f"it does not cover {now:%Y-%m-%d %H:%M} UTC"
     if current is not None and plan.made_at < current.made_at:
         return "it is older than the plan in force"

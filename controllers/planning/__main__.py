@@ -24,7 +24,7 @@ async def _run(state: StateDir) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(park, RealClock(settings.schedule), state, stop)
+    await serve(park, RealClock(settings.schedule), state, settings.schedule.segments[0][0], stop)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ The process keeps nothing that it cannot lose: after its restart it plans anew f
 import asyncio
 import contextlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -87,12 +87,16 @@ def replan(desk: Desk, snapshot: Snapshot, deadline_s: float) -> Released:
     )
 
 
-async def serve(park: Park, clock: Clock, state: StateDir, stop: asyncio.Event) -> None:
-    """Serve control until `stop` is set; a lost connection is made again."""
+async def serve(park: Park, clock: Clock, state: StateDir, start: datetime, stop: asyncio.Event) -> None:
+    """Serve control until `stop` is set; a lost connection is made again.
+
+    `start` is the run's plant start: what is measured before it, while the processes come up, is planned
+    for from there on.
+    """
     desk = Desk(park=park, planner=await asyncio.to_thread(Planner, park))
     ended = asyncio.ensure_future(stop.wait())
     while not stop.is_set():
-        work = asyncio.ensure_future(_attend(desk, clock, state))
+        work = asyncio.ensure_future(_attend(desk, clock, state, start))
         await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -104,11 +108,12 @@ async def serve(park: Park, clock: Clock, state: StateDir, stop: asyncio.Event) 
     log.info("planner ends", **desk.counts)
 
 
-async def _attend(desk: Desk, clock: Clock, state: StateDir) -> None:
+async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) -> None:
     """Plan for one connection until it ends."""
     try:
         async with await LinkClient.connect(state.socket, "planner", CONNECT_S) as link:
-            async for snapshot in link.snapshots():
+            async for measured in link.snapshots():
+                snapshot = replace(measured, at=max(measured.at, start))
                 # control without a plan needs one at once, whatever the period
                 wanting = snapshot.plan_id is None and desk.plan is None
                 if wanting or due(snapshot.at, desk.last_at, desk.park.horizon.replan_min):

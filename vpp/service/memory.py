@@ -25,6 +25,8 @@ from vpp.park import Park
 from vpp.service.script import control_events, message_for
 from vpp.types import Alarm, Plan, Snapshot
 
+STEP_S = 10
+"""Longest step of the simulated devices, plant seconds: ramps and starts of minutes keep their shape."""
 EXPIRY_S = 60.0
 """Plant seconds after which a scripted order would no longer be taken."""
 
@@ -109,14 +111,15 @@ def run_in_memory(
 ) -> RunOutcome:
     """Run a park for `duration_s` plant seconds with one control cycle every `tick_s`.
 
-    `tick_s` is also the step of the simulated devices and control's cycle, plant seconds: commands are
-    trusted for as many cycles as in a live run at rate `tick_s`. `planner` is asked whenever a
-    re-plan is due; `planner_of(park)` is the product's own. One that fails is what it is in a live
-    run: control goes on with the plan it has. Without `journal_dir` the journal is thrown away.
+    `tick_s` is control's cycle in plant seconds, as in a live run at rate `tick_s`: commands are trusted
+    for as many cycles. The simulated devices step by it too, but by no more than `STEP_S`. `planner` is
+    asked whenever a re-plan is due; `planner_of(park)` is the product's own. One that fails is what it
+    is in a live run: control goes on with the plan it has. Without `journal_dir` the journal is thrown
+    away.
     """
     with TemporaryDirectory() as spare:
         clock = SimulatedClock(start)
-        rig = Rig(park, start, seed, scenario, step_s=tick_s)
+        rig = Rig(park, start, seed, scenario, step_s=min(tick_s, STEP_S))
         journal = Journal(journal_dir or Path(spare), clock)
         ticking = replace(park, horizon=replace(park.horizon, cycle_s=float(tick_s)))
         control = build_control(ticking, LoopbackField(rig, clock), clock, journal, epoch=1)

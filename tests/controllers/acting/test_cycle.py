@@ -60,6 +60,22 @@ async def test_setpoints_follow_the_plan(control, run, offer, planned, written):
         assert snapshot.setpoints[device].p_mw == pytest.approx(p_mw, abs=0.5), device
 
 
+async def test_a_plan_for_the_next_quarter_hour_is_followed_from_its_start(control, run, offer, clock):
+    start = clock.plant_now() + timedelta(minutes=15)
+    assert (await control.take(offer(made_at=start, BESS1=12.0))).accepted
+    await run(10)
+    assert (await run(80, dt_s=10.0)).following is Following.HOLD
+    snapshot = await run(10, dt_s=10.0)
+    assert snapshot.following is Following.PLAN
+    assert snapshot.setpoints["BESS1"].p_mw == pytest.approx(12.0, abs=0.5)
+
+
+async def test_a_plan_that_begins_later_than_a_quarter_hour_from_now_is_refused(control, offer, clock):
+    reply = await control.take(offer(made_at=clock.plant_now() + timedelta(minutes=30)))
+    assert not reply.accepted
+    assert "does not cover" in reply.reason
+
+
 async def test_every_setpoint_carries_epoch_sequence_lifetime_and_reversion(control, run, offer, plant):
     await control.take(offer())
     await run(5)

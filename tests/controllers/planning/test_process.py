@@ -78,7 +78,7 @@ async def test_the_process_plans_at_once_and_comes_back_after_control_restarts(p
         return Reply(id="", accepted=True, reason="")
 
     stop = asyncio.Event()
-    served = asyncio.create_task(serve(park, clock, state, stop))
+    served = asyncio.create_task(serve(park, clock, state, plan.start, stop))
     for hour in (0, 1):
         server = LinkServer(state.socket, take)
         await server.start()
@@ -93,5 +93,37 @@ async def test_the_process_plans_at_once_and_comes_back_after_control_restarts(p
         assert offer.plan.start == plan.start + timedelta(hours=hour)
         assert len(offer.sensitivities) == offer.plan.steps
     stop.set()
+    async with asyncio.timeout(5):
+        await served
+
+
+async def test_what_is_measured_while_the_processes_come_up_is_planned_for_the_start_of_the_run(
+    park, plan, tmp_path
+):
+    state = StateDir(tmp_path)
+    state.prepare()
+    clock = RealClock(Schedule(origin_true_s=monotonic_s(), segments=((plan.start, 1.0),)))
+    offered = asyncio.get_running_loop().create_future()
+
+    async def take(message, *_ignored):
+        if isinstance(message, PlanOffer):
+            offered.set_result(message.plan)
+            return Reply(id=message.plan.id, accepted=True, reason="")
+        return Reply(id="", accepted=True, reason="")
+
+    stop, start = asyncio.Event(), plan.start + timedelta(hours=1)
+    served = asyncio.create_task(serve(park, clock, state, start, stop))
+    server = LinkServer(state.socket, take)
+    await server.start()
+    try:
+        async with asyncio.timeout(30):
+            while "planner" not in server.roles:
+                await clock.sleep_true(0.02)
+            server.publish(snapshot_of(park, plan, start - timedelta(minutes=9)))
+            made = await offered
+    finally:
+        await server.stop()
+        stop.set()
+    assert (made.start, made.made_at) == (start, start)
     async with asyncio.timeout(5):
         await served
