@@ -60,12 +60,37 @@ def branches_of(net: pp.pandapowerNet, internal: Array) -> Branches:
         s_mva = (trafo["sn_mva"] * trafo["df"] * trafo["parallel"]).to_numpy(dtype=float)
         kv = trafo[["vn_hv_kv", "vn_lv_kv"]].to_numpy(dtype=float)
         ratings.append(s_mva[:, None] / (3**0.5 * kv))
+    if "trafo3w" in lookup:
+        star = net.trafo3w
+        legs = row_of[slice(*lookup["trafo3w"])].reshape(3, len(star))
+        for leg, side in zip(legs, ("hv", "mv", "lv"), strict=True):
+            names += [f"{name}:{side}" for name in star["name"]]
+            rows.append(leg)
+            s_mva, kv = (
+                star[f"{c}_{side}{u}"].to_numpy(dtype=float) for c, u in (("sn", "_mva"), ("vn", "_kv"))
+            )
+            i_max = s_mva / (3**0.5 * kv)
+            # the other end is the star point, where nobody's rating holds
+            none = np.full(len(star), np.inf)
+            ratings.append(np.column_stack([i_max, none] if side == "hv" else [none, i_max]))
     return Branches(
         names=tuple(names),
         row=np.concatenate(rows).astype(np.int64),
         rating_ka=np.concatenate(ratings),
         ends=internal[:, [idx_brch.F_BUS, idx_brch.T_BUS]].astype(np.int64),
     )
+
+
+def refuse_foreign(ppc: dict[str, Any]) -> None:
+    """Raise ValueError for what a net holds and these equations do not."""
+    bus, branch = np.real(ppc["bus"]), np.real(ppc["branch"])
+    asymmetric = [idx_brch.BR_R_ASYM, idx_brch.BR_X_ASYM, idx_brch.BR_G_ASYM, idx_brch.BR_B_ASYM]
+    if np.any(branch[:, asymmetric]):
+        raise ValueError("branches with asymmetric series or shunt halves are not supported")
+    if np.any(bus[:, [idx_bus.CID_P, idx_bus.CID_Q, idx_bus.CZD_P, idx_bus.CZD_Q]]):
+        raise ValueError("loads that depend on the voltage are not supported")
+    if any(len(ppc.get(table, ())) for table in ("svc", "tcsc", "ssc", "vsc")):
+        raise ValueError("FACTS devices and DC grids are not supported")
 
 
 def grid_model(

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandapower as pp
-from pandapower.pypower import idx_brch, idx_bus, idx_gen
+from pandapower.pypower import idx_bus, idx_gen
 from power_grid_model import ComponentType, DatasetType, initialize_array
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from network.internal import branches_of, grid_model, to_internal
-from network.model import elements, position_at_rest, to_pandapower
+from network.held import NodeFlow, held, solve_held
+from network.internal import branches_of, grid_model, refuse_foreign, to_internal
+from network.model import elements, position_at_rest, position_range, to_pandapower
 from network.movable import movable, siemens_per_step
 from vpp.park.model import Park
 from vpp.types import Array
@@ -55,11 +56,12 @@ class AcStates:
 class BatchedFlow:
     """A solved pandapower net, frozen: only injections, and banks and taps named as movable, change.
 
-    Voltage-controlled generators have no counterpart: they stay at the P and Q of the solved state
-    unless the caller's injections say otherwise. Three-winding transformers and impedances take
-    part in the flow but have no loading. `buses` follow `net.bus`, `branches` are lines, then
-    two-winding transformers. Raises ValueError for a net without a solution or with series elements
-    whose two halves differ.
+    Voltage-controlled generators hold the voltages of the solved state with whatever Q it takes, as
+    in `runpp` without Q limits; such a net has no `without` and nothing movable. Impedances take part
+    in the flow but have no loading. `buses` follow `net.bus`, `branches` are lines, two-winding
+    transformers, and `NAME:hv`, `NAME:mv`, `NAME:lv` of three-winding ones. Raises ValueError for a
+    net without a solution and for what has no counterpart here: series elements whose halves differ,
+    loads that depend on the voltage, DC lines.
     """
 
     def __init__(self, net: pp.pandapowerNet, *, banks: Sequence[str] = (), taps: Sequence[str] = ()) -> None:
@@ -67,9 +69,7 @@ class BatchedFlow:
             raise ValueError("the net has no solved power flow: call pandapower.runpp first")
         ppc = net._ppc["internal"]
         bus, branch = ppc["bus"], np.real(ppc["branch"])
-        asymmetric = [idx_brch.BR_R_ASYM, idx_brch.BR_X_ASYM, idx_brch.BR_G_ASYM, idx_brch.BR_B_ASYM]
-        if np.any(branch[:, asymmetric]):
-            raise ValueError("branches with asymmetric series or shunt halves are not supported")
+        refuse_foreign(ppc)
         self.buses = tuple(str(name) for name in net.bus["name"])
         self._nodes = len(bus)
         node = np.asarray(net._pd2ppc_lookups["bus"])[net.bus.index.to_numpy()].astype(np.int64)
@@ -90,6 +90,9 @@ class BatchedFlow:
         self.movable = movable(net, banks, taps, internal)
         self._per_step = siemens_per_step(net, self.movable)
         self._model = grid_model(net, ppc, self.movable, node)
+        self._held = held(ppc)
+        if self._held is not None and (banks or taps):
+            raise ValueError("banks and taps cannot move where generators hold voltages")
 
     def _own(self, net: pp.pandapowerNet, ppc: dict[str, Any]) -> None:
         bus, gen = ppc["bus"], ppc["gen"]
@@ -113,6 +116,8 @@ class BatchedFlow:
 
         Buses that are cut off join `unfed`: their injections are left out and their voltage is nan.
         """
+        if self._held is not None:
+            raise ValueError("branches cannot be taken out where generators hold voltages")
         row, ends = self._branches.row, self._branches.ends
         out = np.array([row[self.branches.index(name)] for name in branches], dtype=np.int64)
         out = np.unique(out[out >= 0])
@@ -155,6 +160,26 @@ class BatchedFlow:
         finite = np.asarray(np.isfinite(p_node_mw + q_node_mvar).all(axis=1), dtype=np.bool_)
         p = np.where(finite[:, None], p_node_mw, 0.0)
         q = np.where(finite[:, None], q_node_mvar, 0.0)
+        flow = self._flow(p, q, positions) if self._held is None else solve_held(self._held, p, q)
+        ok = finite & flow.converged & (flow.vm_pu[:, self._live] > COLLAPSED_PU).all(axis=1)
+        vm = flow.vm_pu[:, self._node]
+        vm[:, self._node < 0] = np.nan
+        loading = self._loading(flow.i_from_a, flow.i_to_a)
+        losses = flow.p_tie_mw + p.sum(axis=1)
+        for values in (vm, loading, flow.p_tie_mw, flow.q_tie_mvar, losses):
+            values[~ok] = np.nan
+        return AcStates(
+            buses=self.buses,
+            branches=self.branches,
+            vm_pu=vm,
+            loading_percent=loading,
+            p_tie_mw=flow.p_tie_mw,
+            q_tie_mvar=flow.q_tie_mvar,
+            losses_mw=losses,
+            converged=ok,
+        )
+
+    def _flow(self, p: Array, q: Array, positions: Array | None) -> NodeFlow:
         out = self._model.calculate_power_flow(
             update_data={
                 ComponentType.sym_load: {"p_specified": -1e6 * p, "q_specified": -1e6 * q},
@@ -169,30 +194,20 @@ class BatchedFlow:
             error_tolerance=TOLERANCE_PU,
             continue_on_batch_error=True,
         )
-        u_pu = out[ComponentType.node]["u_pu"]
-        ok = finite & (u_pu[:, self._live] > COLLAPSED_PU).all(axis=1)
+        ok = np.ones(len(p), dtype=np.bool_)
         if (error := self._model.batch_error) is not None:
             ok[error.failed_scenarios] = False
-        vm = u_pu[:, self._node]
-        vm[:, self._node < 0] = np.nan
         side = out[ComponentType.generic_branch]
         if self.movable.taps:
             for end in ("i_from", "i_to"):
                 side[end][:, self.movable.tap_branch] = out[ComponentType.transformer][end]
-        loading = self._loading(side["i_from"], side["i_to"])
         tie = out[ComponentType.source]
-        p_tie, q_tie = tie["p"].sum(axis=1) / 1e6, tie["q"].sum(axis=1) / 1e6
-        losses = p_tie + p.sum(axis=1)
-        for values in (vm, loading, p_tie, q_tie, losses):
-            values[~ok] = np.nan
-        return AcStates(
-            buses=self.buses,
-            branches=self.branches,
-            vm_pu=vm,
-            loading_percent=loading,
-            p_tie_mw=p_tie,
-            q_tie_mvar=q_tie,
-            losses_mw=losses,
+        return NodeFlow(
+            vm_pu=out[ComponentType.node]["u_pu"],
+            i_from_a=side["i_from"],
+            i_to_a=side["i_to"],
+            p_tie_mw=tie["p"].sum(axis=1) / 1e6,
+            q_tie_mvar=tie["q"].sum(axis=1) / 1e6,
             converged=ok,
         )
 
@@ -239,6 +254,8 @@ class Oracle:
         pp.runpp(net, numba=False, calculate_voltage_angles=True)
         self.actuators = tuple(park.actuators)
         self.at_rest = np.array([position_at_rest(park, name) for name in self.actuators])
+        spans = np.array([position_range(park, name) for name in self.actuators]).reshape(-1, 2)
+        self.position_min, self.position_max = spans[:, 0], spans[:, 1]
         by_kind = {
             kind: [k for k, a in enumerate(park.actuators.values()) if a.kind == kind] for kind in KINDS
         }

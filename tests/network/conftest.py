@@ -11,7 +11,12 @@ from network.powerflow import Oracle
 from vpp.park import load_park
 from vpp.park.model import Park
 
-CASES = Path(__file__).parents[1] / "cases" / "operating_points"
+CASES = Path(__file__).parents[1] / "cases"
+FILES = {
+    "small10": ("operating_points/small10.csv", "operating_points/small10_solved.csv"),
+    "chifeng96": ("chifeng96/operating_points.csv", "chifeng96/operating_points_solved.csv"),
+}
+"""Park -> given injections and taps, solved voltages and loadings."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +41,27 @@ def _read(name: str) -> list[dict[str, str]]:
 
 
 def load_points(park: Park) -> dict[str, Point]:
+    given_file, solved_file = FILES[park.name]
     given = defaultdict(list)
     solved = defaultdict(lambda: defaultdict(dict))
-    for row in _read("small10.csv"):
+    for row in _read(given_file):
         given[row["point"]].append(row)
-    for row in _read("small10_solved.csv"):
+    for row in _read(solved_file):
         solved[row["point"]][row["quantity"]][row["element"]] = float(row["value"])
-    points = {}
-    for name, rows in given.items():
-        taps = {r["element"][4:]: int(float(r["p_mw"])) for r in rows if r["element"].startswith("tap:")}
-        devices = [r for r in rows if not r["element"].startswith("tap:")]
-        trafos = tuple(replace(t, tap_pos=taps[t.name]) for t in park.grid.trafos)
-        points[name] = Point(
-            park=replace(park, grid=replace(park.grid, trafos=trafos)),
-            p_mw={r["element"]: float(r["p_mw"]) for r in devices},
-            q_mvar={r["element"]: float(r["q_mvar"]) for r in devices},
-            vm_pu=solved[name]["bus_vm_pu"],
-            loading_percent=solved[name]["loading_percent"],
-        )
-    return points
+    return {name: _point(park, rows, solved[name]) for name, rows in given.items()}
+
+
+def _point(park: Park, rows: list[dict[str, str]], solved: Mapping[str, Mapping[str, float]]) -> Point:
+    taps = {r["element"][4:]: int(float(r["p_mw"])) for r in rows if r["element"].startswith("tap:")}
+    devices = [r for r in rows if not r["element"].startswith("tap:")]
+    trafos = tuple(replace(t, tap_pos=taps[t.name]) for t in park.grid.trafos)
+    return Point(
+        park=replace(park, grid=replace(park.grid, trafos=trafos)),
+        p_mw={r["element"]: float(r["p_mw"]) for r in devices},
+        q_mvar={r["element"]: float(r["q_mvar"]) for r in devices},
+        vm_pu=solved["bus_vm_pu"],
+        loading_percent=solved["loading_percent"],
+    )
 
 
 @pytest.fixture(scope="session")
@@ -69,4 +76,5 @@ def oracle(park: Park) -> Oracle:
 
 @pytest.fixture(scope="session")
 def points(park: Park) -> dict[str, Point]:
-    return load_points(park)
+    """Solved moments of both shipped parks; no name stands in both."""
+    return load_points(park) | load_points(load_park("chifeng96"))

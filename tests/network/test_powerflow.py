@@ -15,8 +15,14 @@ GRIDS = {
     "cigre_mv": networks.create_cigre_network_mv,
     "cigre_mv_with_der": lambda: networks.create_cigre_network_mv(with_der="all"),
     "ieee30_with_generators": networks.case_ieee30,
+    "case118_with_53_held_voltages": networks.case118,
+    "mv_oberrhein": networks.mv_oberrhein,
 }
-POINTS = ("evening_peak", "noon_surplus_charging", "calm_no_storage", "max_export")
+POINTS = (
+    *("evening_peak", "noon_surplus_charging", "calm_no_storage", "max_export"),
+    *("winter_evening", "spring_noon_charging", "windy_noon_surplus", "valley_night"),
+    "calm_evening_no_storage",
+)
 
 
 def run_pandapower(net):
@@ -58,7 +64,7 @@ def test_equals_runpp_under_random_injections(grid):
 
 
 @pytest.mark.parametrize("name", POINTS)
-def test_reproduces_the_solved_points_of_the_reference_park(points, name):
+def test_reproduces_the_solved_points_of_the_shipped_parks(points, name):
     point = points[name]
     oracle = Oracle(point.park)
     states = oracle.solve(*point.rows(oracle))
@@ -69,7 +75,7 @@ def test_reproduces_the_solved_points_of_the_reference_park(points, name):
 
 
 @pytest.mark.parametrize("name", POINTS)
-def test_equals_runpp_on_the_reference_park(points, name):
+def test_equals_runpp_on_the_shipped_parks(points, name):
     point = points[name]
     oracle = Oracle(point.park)
     states = oracle.solve(*point.rows(oracle))
