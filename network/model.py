@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pandapower as pp
 
-from vpp.devices import Ammonia, Chp, Electrolyzer, Pv, Wind
+from vpp.devices import Ammonia, Chp, Electrolyzer, Pv, Wind, q_limits
 from vpp.park.model import Park
 from vpp.types import Array, Resource
 
@@ -216,6 +216,15 @@ def q_mvar(park: Park, element: str, p_mw: Power) -> Power:
     soon as the reactive plan sets them (`network.reactive`).
     """
     return p_mw * q_per_p(park, element)
+
+
+def commands_q(park: Park, element: str) -> bool:
+    """Return whether an element gives Q by command; loads and the like follow their fixed rule."""
+    device = park.devices.get(element)
+    if device is None:
+        return False
+    low, high = q_limits(device, device.resource.p_max_mw / 2)
+    return low < high
 
 
 def q_per_p(park: Park, element: str) -> float:

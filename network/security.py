@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from network.model import q_per_p
+from network.model import commands_q, q_per_p
 from network.powerflow import AcStates, Oracle
 from vpp.park.model import Park
 from vpp.types import Array, TieSensitivity, Violation
@@ -155,23 +155,28 @@ def sensitivities_all(
     p_mw: Array,
     q_mvar: Array,
     *,
+    positions: Array | None = None,
     steps: Sequence[int] | None = None,
     requested: Sequence[str] = (),
 ) -> tuple[TieSensitivity, ...]:
     """Return the linear network model around the plan for many steps from one batched power flow.
 
-    `p_mw` and `q_mvar` have shape (steps, elements). Central differences of `STEP_MW` per element;
-    the reactive power moves with the active one by the element's fixed rule. Rows are the limits
+    `p_mw` and `q_mvar` have shape (steps, elements), `positions` (steps, actuators). Central differences
+    of `STEP_MW` per element; the reactive power of loads and of devices without a choice moves with
+    the active one by their fixed rule, that of all others is commanded and stays. Rows are the limits
     near the operating point and those requested by name. A step whose power flow has no solution
     comes back without rows.
     """
     at = np.arange(len(p_mw)) if steps is None else np.asarray(steps, dtype=np.int64)
     k, n = len(at), len(oracle.elements)
-    slope = np.array([q_per_p(oracle.park, e) for e in oracle.elements])
+    slope = np.array(
+        [0.0 if commands_q(oracle.park, e) else q_per_p(oracle.park, e) for e in oracle.elements]
+    )
     nudge = STEP_MW * np.vstack([np.zeros((1, n)), np.eye(n), -np.eye(n)])
     p = (p_mw[at][:, None, :] + nudge).reshape(-1, n)
     q = (q_mvar[at][:, None, :] + nudge * slope).reshape(-1, n)
-    states = oracle.solve(p, q)
+    held = None if positions is None else np.repeat(positions[at], 2 * n + 1, axis=0)
+    states = oracle.solve(p, q, held)
     values = limit_values(states).reshape(k, 2 * n + 1, -1)
     losses = states.losses_mw.reshape(k, 2 * n + 1)
     d_values = (values[:, 1 : n + 1] - values[:, n + 1 :]) / (2 * STEP_MW)
