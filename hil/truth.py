@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from vpp.clock import UTC
-from vpp.devices import Bess, Caes, Device, Electrolyzer, Pv, Wind
+from vpp.devices import Ammonia, Bess, Caes, Chp, Device, Electrolyzer, Pv, Wind
 from vpp.seeds import generator
 from vpp.types import Array
 
@@ -71,6 +71,19 @@ def true_device(device: Device, seed: int) -> Device:
                 p,
                 ramp_pct_per_s=p.ramp_pct_per_s * f("ramp", RAMP),
                 kwh_per_kg_vs_load=tuple((x, y * need) for x, y in p.kwh_per_kg_vs_load),
+            )
+        case Chp():
+            p = replace(
+                p,
+                response_s=p.response_s * f("lag", LAG),
+                ramp_mw_per_min=p.ramp_mw_per_min * f("ramp", RAMP),
+            )
+        case Ammonia():
+            p = replace(
+                p,
+                h2_t_per_t=p.h2_t_per_t * f("h2_t_per_t", EFFICIENCY),
+                el_mwh_per_t=p.el_mwh_per_t * f("el_mwh_per_t", EFFICIENCY),
+                ramp_pct_per_h=p.ramp_pct_per_h * f("ramp", RAMP),
             )
         case _:
             return device

@@ -36,8 +36,6 @@ from vpp.types import (
 
 RESTORE_PAUSE_S = 30.0
 """Plant seconds between two blocks that restoration closes; assumption."""
-REVERSION_MW = 0.0
-"""What a device goes to by itself after holding; values by AC check come with a later issue."""
 SAVE_EVERY = 60
 """Cycles between two writes of the memory file when nothing asked for one."""
 
@@ -251,7 +249,7 @@ def _commands(
                 sequence=next_sequence(core.setpoints, name),
                 issued_at=moment.now,
                 ttl_s=trusted_s(horizon.setpoint_ttl_s, core.clock, horizon.cycle_s),
-                reversion_mw=REVERSION_MW,
+                reversion_mw=targets.reversion_mw(core.park.devices[name], request.p_mw),
                 reversion_s=trusted_s(horizon.reversion_s, core.clock, horizon.cycle_s),
                 source=Source.PLAN if moment.step is not None else Source.PROTECTION,
                 clipped_by=() if uncut else assured.clipped.get(name, ()),

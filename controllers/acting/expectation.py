@@ -5,9 +5,10 @@ A device's lag is thereby known and not corrected twice, and one that does not f
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from math import inf
 from typing import Any
 
-from vpp.devices import DEVICE_TYPES, Command, Device, Initial
+from vpp.devices import DEVICE_TYPES, Command, Device, H2Store, Initial
 from vpp.park.model import Park
 from vpp.types import Reading, Setpoint
 
@@ -31,15 +32,26 @@ def first(device: Device, reading: Reading) -> State:
 
 
 def drive(park: Park, name: str, readings: Mapping[str, Reading]) -> float:
-    """Return available MW of wind and PV, hydrogen inflow kg/h of a store, else 0."""
+    """Return available MW of wind and PV, kg/h into a hydrogen store or on offer to a loop, else 0."""
     kind = park.resources[name].kind
     values = readings[name].values
+    if kind == "ammonia":
+        return _offered_kg_per_h(park, readings)
     if kind in ("wind", "pv"):
         return max(values.get("available_mw", values.get("p_mw", 0.0)), 0.0)
     if kind == "h2_store":
         makers = [n for n, r in park.resources.items() if r.kind == "electrolyzer"]
         return sum(max(readings[n].values.get("h2_kg_per_h", 0.0), 0.0) for n in makers)
     return 0.0
+
+
+def _offered_kg_per_h(park: Park, readings: Mapping[str, Reading]) -> float:
+    """Return without end while a store holds more than its least content; a silent one is believed to."""
+    for name, device in park.devices.items():
+        if isinstance(device, H2Store) and readings[name].values.get("h2_kg", inf) > device.min_kg:
+            return inf
+    makers = [n for n, r in park.resources.items() if r.kind == "electrolyzer"]
+    return sum(max(readings[n].values.get("h2_kg_per_h", 0.0), 0.0) for n in makers)
 
 
 def advance(device: Device, state: State, sent: Setpoint | None, flow: float, dt_s: float) -> State:

@@ -10,7 +10,7 @@ from vpp.link import PlanOffer
 from vpp.park.model import Park
 from vpp.types import Array, Plan, TieSensitivity
 
-FIRM_KINDS = ("bess", "caes", "electrolyzer", "h2_store")
+FIRM_KINDS = ("bess", "caes", "electrolyzer", "h2_store", "ammonia", "chp")
 """Devices whose output the plan decides; wind and PV belong to the weather."""
 EARLY = timedelta(minutes=15)
 """How long before its first step a plan is taken, to be followed from there on: one made while the

@@ -7,8 +7,8 @@ from vpp.types import Quality, Reading
 SETTLE_S = 900.0
 """Plant seconds for which a state that had to be guessed accuses nobody: the longest start and ramp
 of a CAES plant; assumption."""
-SLOW_KINDS = ("caes", "electrolyzer")
-"""Kinds whose machines take minutes to start."""
+SLOW_KINDS = ("caes", "electrolyzer", "ammonia", "chp")
+"""Kinds that take minutes to start or to move."""
 STARTING = 2.0
 """Code of point `status` (docs/architecture.md)."""
 

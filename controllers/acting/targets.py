@@ -9,7 +9,20 @@ from controllers.acting import trajectory
 from controllers.acting.expectation import State
 from controllers.acting.following import PlanInForce
 from controllers.acting.setpoints import Bound
-from vpp.devices import DEVICE_TYPES, Bess, Caes, Command, Device, Electrolyzer, H2Store, Pv, Wind
+from vpp.devices import (
+    DEVICE_TYPES,
+    Ammonia,
+    Bess,
+    Caes,
+    Chp,
+    Command,
+    Device,
+    Electrolyzer,
+    H2Store,
+    Pv,
+    Wind,
+    ammonia,
+)
 from vpp.park.model import Park
 from vpp.types import Reading, Setpoint, Source
 
@@ -48,7 +61,7 @@ def from_plan(
     q_mvar = float(series["q_mvar"][step]) if "q_mvar" in series else 0.0
     target_mw = trajectory.target_mw(device, force.plan, at)
     if isinstance(device, Bess):
-        slow = [d for d in park.devices.values() if isinstance(d, Caes | Electrolyzer)]
+        slow = [d for d in park.devices.values() if isinstance(d, Caes | Electrolyzer | Ammonia | Chp)]
         target_mw += trajectory.mirrored_mw(slow, device, force.plan, at)
     return target_mw, delivery, q_mvar
 
@@ -152,9 +165,21 @@ def running_range(device: Device, target_mw: float, now_mw: float) -> tuple[floa
             return fixed
         stacks = ceil(-target_mw / (params.stack_mw * params.stack_load_max) - EPS_MW)
         return -stacks * params.stack_mw * params.stack_load_max, -stacks * least
-    if isinstance(device, H2Store):
+    if isinstance(device, H2Store | Ammonia | Chp):
+        # a store's power follows its flows; loops and CHP units take minutes for what a battery gives at once
         return fixed
     return device.resource.p_min_mw, device.resource.p_max_mw
+
+
+def reversion_mw(device: Device, planned_mw: float) -> float:
+    """Return the power a device goes to when it hears nothing any more.
+
+    At rest, but an ammonia loop goes on at least load, since a stop would cost it half a day, and a
+    CHP unit where it stands.
+    """
+    if isinstance(device, Ammonia):
+        return -device.load_min_mw if ammonia.runs(device, -planned_mw) else -device.idle_mw
+    return planned_mw if isinstance(device, Chp) else 0.0
 
 
 def _caes_range(device: Caes, target_mw: float) -> tuple[float, float]:

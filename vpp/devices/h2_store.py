@@ -24,7 +24,7 @@ class H2StoreParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class H2Store:
-    """Name plate of a hydrogen store; every electrolyser of the park feeds it."""
+    """Name plate of a hydrogen store; every electrolyser of the park feeds it, ammonia loops draw on it."""
 
     resource: Resource
     params: H2StoreParams
@@ -75,7 +75,7 @@ def step(device: H2Store, state: H2StoreState, command: Command, dt_s: float, dr
     hours = dt_s / 3600
     inflow = max(drive, 0.0) * hours
     asked = min(max(command.h2_kg_per_h, 0.0), params.pipeline_max_kg_per_h) * hours
-    out = min(asked, max(0.0, state.h2_kg - device.min_kg) + inflow)
+    out = min(asked, max(0.0, state.h2_kg - device.min_kg + inflow))
     taken = min(inflow, params.usable_kg - state.h2_kg + out)
     energy = compressor_mw(device, taken)
     h2_kg = min(max(state.h2_kg + taken - out, 0.0), params.usable_kg)
@@ -87,6 +87,16 @@ def step(device: H2Store, state: H2StoreState, command: Command, dt_s: float, dr
         delivery_kg_per_h=out / hours if hours > 0 else state.delivery_kg_per_h,
         energy_in_mwh=state.energy_in_mwh + energy,
     )
+
+
+def offered_kg_per_h(device: H2Store, h2_kg: float, dt_s: float) -> float:
+    """Return what ammonia loops may take out of a content of `h2_kg` within the next `dt_s`, kg/h."""
+    return max(0.0, h2_kg - device.min_kg) * 3600 / dt_s
+
+
+def drawn(state: H2StoreState, used_kg: float) -> H2StoreState:
+    """Return the state after ammonia loops took so much, >= 0; what they take is on no valve's counter."""
+    return replace(state, h2_kg=max(0.0, state.h2_kg - used_kg))
 
 
 def measure(device: H2Store, state: H2StoreState) -> dict[str, float]:
