@@ -21,7 +21,7 @@ def block(park: Park, device: Ammonia, frame: Frame) -> Block:
     `hydrogen_supply` before the search.
     """
     n, name, params = frame.axis.n, device.resource.id, device.params
-    p, load = cp.Variable(n, name=f"{name}_p"), cp.Variable(n, name=f"{name}_load")
+    p, load, used = (cp.Variable(n, name=f"{name}_{x}") for x in ("p", "load", "used"))
     shortfall = cp.Variable(DAYS, name=f"{name}_shortfall")
     room, running = cp.Parameter(n - 1, name=f"{name}_room"), cp.Parameter(n, name=f"{name}_running")
     making_h = cp.Parameter(n, name=f"{name}_making_h")
@@ -59,16 +59,18 @@ def block(park: Park, device: Ammonia, frame: Frame) -> Block:
     return Block(
         id=name,
         p_mw=p,
-        variables={"load": load, "shortfall": shortfall},
+        variables={"load": load, "used": used, "shortfall": shortfall},
         constraints=(
             p == -load,
+            # a variable of its own: the store multiplies it by the step's length, a parameter too
+            used == device.h2_kg_per_mwh * cp.multiply(running, load),
             shortfall >= owed_t - hours @ load / params.el_mwh_per_t,
             *ramped.rows(load, room),
         ),
         costs={"ammonia": missed * cp.sum(shortfall) - price / params.el_mwh_per_t * (making_h @ load)},
         update=update,
         series=series,
-        h2_used_kg_per_h=device.h2_kg_per_mwh * cp.multiply(running, load),
+        h2_used_kg_per_h=used,
     )
 
 
@@ -85,5 +87,6 @@ def _bounds(device: Ammonia, situation: Situation, on: Array) -> Bounds:
     return {
         "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
         "load": (np.where(on > 0.5, low, idle), np.where(on > 0.5, top, idle)),
+        "used": (np.zeros(n), np.full(n, np.inf)),
         "shortfall": (np.zeros(DAYS), np.full(DAYS, np.inf)),
     }
