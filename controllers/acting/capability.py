@@ -27,6 +27,10 @@ from vpp.types import Mode, Quality, Reading, Snapshot
 SILENT = Reading(values={}, quality=Quality.BAD, read_at=None, age_s=inf)
 STATUS_STOPS = {3.0: "fault", 4.0: "reverted", 5.0: "local"}
 """Codes of point `status` under which a device does not obey."""
+WEATHER_NOISE = 0.01
+"""Share of the rating below which more wind or sun is the meter's noise; assumption."""
+AWAY_MW, AWAY_SHARE = 1.5, 0.1
+"""A believed state is given up for the reading where they differ by the larger of both; assumption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +150,21 @@ def believe(
             flow = expectation.drive(park, name, before.readings)
             state = expectation.advance(device, state, before.setpoints.get(name), flow, dt_s)
         if reading.quality is not Quality.BAD and "p_mw" in reading.values:
-            near = 0.02 * max(device.resource.p_max_mw, -device.resource.p_min_mw)
-            if state is None or abs(state.p_mw - reading.values["p_mw"]) > near:
-                state = expectation.first(device, reading)
+            rating = max(device.resource.p_max_mw, -device.resource.p_min_mw)
+            p_mw = reading.values["p_mw"]
+            if state is None or abs(state.p_mw - p_mw) > max(AWAY_MW, AWAY_SHARE * rating):
+                state = expectation.first(device, _settled(reading))
             state = expectation.measured(state, reading)
+            state = state if isinstance(device, Caes) else replace(state, p_mw=p_mw)
         if state is not None:
             out[name] = state
     return out
+
+
+def _settled(reading: Reading) -> Reading:
+    """Return a reading in which a machine that starts or stops counts as standing: it gives less so."""
+    on_the_way = reading.values.get("mode_code", 0.0) not in (0.0, 1.0, 2.0)
+    return replace(reading, values={**reading.values, "mode_code": 0.0}) if on_the_way else reading
 
 
 def _stopped(snapshot: Snapshot, name: str) -> str:
@@ -236,7 +248,10 @@ def _load(park: Park, snapshot: Snapshot, name: str, rows: Sequence[Row]) -> Ele
 
 
 def _weather_hold(park: Park, element: Element, at: datetime, offer: PlanOffer) -> Element:
-    """Return wind or PV with the time for which the plan's forecast carries what it offers upwards."""
+    """Return wind or PV with the time for which the plan's forecast carries what it offers upwards.
+
+    Nothing where that is over already.
+    """
     if not isinstance(park.devices[element.id], Wind | Pv):
         return element
     plan = offer.plan
@@ -245,14 +260,16 @@ def _weather_hold(park: Park, element: Element, at: datetime, offer: PlanOffer) 
     if available is None or first is None:
         return element
 
+    noise_mw = WEATHER_NOISE * park.resources[element.id].p_max_mw
+
     def lasts(reach: Reach) -> Reach:
-        if reach.mw == 0.0:
-            return reach
-        below = np.nonzero(available[first:] < reach.setpoint_mw - 1e-3)[0]
-        end = plan.start + timedelta(
-            minutes=plan.step_min * (first + int(below[0]) if len(below) else plan.steps)
-        )
-        return replace(reach, hold_s=max(0.0, (end - at).total_seconds()))
+        below = np.nonzero(available[first:] < reach.setpoint_mw - noise_mw)[0]
+        step = first + int(below[0]) if len(below) else plan.steps
+        end = plan.start + timedelta(minutes=plan.step_min * step)
+        hold_s = max(0.0, (end - at).total_seconds())
+        if reach.mw <= noise_mw or hold_s < 1.0:
+            return replace(reach, mw=0.0, setpoint_mw=element.p_mw or 0.0)
+        return replace(reach, hold_s=hold_s)
 
     return replace(element, up=replace(element.up, reach=tuple(map(lasts, element.up.reach))))
 

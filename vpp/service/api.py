@@ -17,6 +17,7 @@ from vpp.park.model import Park
 from vpp.reports import plan_to_json
 from vpp.service import api_problem
 from vpp.service.api_auth import COOKIE, Scope, has_session, needs
+from vpp.service.api_capability import Believer, read_offer
 from vpp.service.api_commands import command_routes
 from vpp.service.api_feed import Feed
 from vpp.service.api_guard import Guard
@@ -58,6 +59,7 @@ def build_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(RequestValidationError, api_problem.of_validation)
     app.add_exception_handler(HTTPException, api_problem.of_http)
     _add_reading(app, parts)
+    _add_capability(app, parts)
     _add_page(app, parts)
     for route in command_routes(parts.feed, parts.clock).routes:
         app.router.routes.append(route)
@@ -105,6 +107,19 @@ def _add_reading(app: FastAPI, parts: Parts) -> None:
     async def openapi() -> Response:
         """Return the description of this API."""
         return JSONResponse(app.openapi())
+
+
+def _add_capability(app: FastAPI, parts: Parts) -> None:
+    believer = Believer(parts.park, lambda: read_offer(parts.state.current_plan))
+    parts.feed.watchers.append(believer.take)
+    if parts.feed.snapshot is not None:
+        believer.take(parts.feed.snapshot)
+
+    @app.get("/api/capability", dependencies=[needs(Scope.READ)])
+    def capability() -> Response:
+        """Return what park, buses, devices and loads can still do; null where there is no end or price."""
+        _snapshot(parts.feed)
+        return _json({"lost": parts.feed.lost, "capability": believer.capability()})
 
 
 def _add_page(app: FastAPI, parts: Parts) -> None:

@@ -64,6 +64,8 @@ class Feed:
         self.trend: deque[TrendPoint] = deque(maxlen=TREND_S // TREND_STEP_S)
         self.sequence = 0
         self.closed = False
+        self.watchers: list[Callable[[Snapshot], None]] = []
+        """Told every snapshot."""
 
     def attach(self, client: LinkClient) -> None:
         """Use this connection for requests from now on."""
@@ -84,6 +86,8 @@ class Feed:
         elif self.plan is None or self.plan.id != snapshot.plan_id:
             found = self._read_plan()
             self.plan = found if found is not None and found.id == snapshot.plan_id else None
+        for watch in self.watchers:
+            watch(snapshot)
         self._tell()
 
     def lose(self, why: str) -> None:

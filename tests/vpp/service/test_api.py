@@ -18,7 +18,7 @@ from vpp.service.api_guard import BODY_MAX_BYTES
 from vpp.service.api_stream import events
 from vpp.service.token import read_or_make_token, session_of
 from vpp.state_dir import StateDir
-from vpp.types import DispatchOrder, Reply, ShedOrder
+from vpp.types import DispatchOrder, Mode, Reply, ShedOrder
 
 TOKEN = "a-token-of-this-test"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
@@ -117,6 +117,29 @@ def test_status_and_snapshot_come_as_json_without_nan(web, feed):
     assert status.json()["view"]["tie"]["mean_mw"] is None
     assert web.get("/api/snapshot", headers=AUTH).json()["snapshot"]["cycle"] == 42
     assert web.get("/api/plan", headers=AUTH).status_code == 404
+
+
+def test_capability_is_told_by_park_bus_and_element(web, feed, small10):
+    found = web.get("/api/capability", headers=AUTH).json()["capability"]
+    assert [reach["within_s"] for reach in found["park"]["up"]] == [1.0, 60.0, 900.0, 3600.0]
+    assert {"BESS35", "FDR10"} <= found["buses"].keys()
+    assert found["elements"]["BESS1"]["up"]["reach"][0].keys() >= {"mw", "hold_s", "limit", "setpoint_mw"}
+    feed.take(replace(feed.snapshot, cycle=43, modes=dict.fromkeys(small10.resources, Mode.MANUAL)))
+    found = web.get("/api/capability", headers=AUTH).json()["capability"]
+    assert {reach["limit"] for reach in found["elements"]["BESS1"]["up"]["reach"]} == {"manual"}
+
+
+def test_capability_without_control_is_said_to_be_missing(small10, tmp_path):
+    parts = Parts(
+        state=StateDir(tmp_path),
+        park=small10,
+        feed=Feed(lambda: None, "TIE"),
+        clock=SimulatedClock(AT),
+        token=TOKEN,
+        simulated=True,
+    )
+    web = TestClient(build_app(parts), base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+    assert web.get("/api/capability", headers=AUTH).status_code == 503
 
 
 def test_the_journal_is_read_without_its_cycles(web, tmp_path):

@@ -1,5 +1,6 @@
 // The live page: takes states from the one stream and writes them into the places of the template.
 
+import { setUpCapability } from "./capability.mjs";
 import { age, clock, day, direction, duration, fixed, withUnit, word, words } from "./format.mjs";
 import { alarmItem, deviceRow, loadRow, orderItem, storeBlock } from "./rows.mjs";
 import { setUpShed } from "./shed.mjs";
@@ -90,6 +91,7 @@ function show(view) {
 
 let missed = 0;
 setUpShed();
+setUpCapability();
 openStream("/stream", {
   state: ({ lost, view }) => {
     cutOff = false;
