@@ -1,14 +1,14 @@
 """A park as a pandapower net: one sign table, one index table, one reactive rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandapower as pp
 
 from vpp.devices import Ammonia, Chp, Electrolyzer, Pv, Wind, q_limits
 from vpp.park.model import Park
-from vpp.types import Array, Resource
+from vpp.types import Array, Grid
 
 Power = TypeVar("Power", float, Array)
 """One power or an array of them, MW or Mvar."""
@@ -28,6 +28,9 @@ TABLE: Mapping[str, str] = MappingProxyType(
     }
 )
 """Device kind -> pandapower table, chosen so that a person who opens the net sees what is what."""
+
+SHORT_TIME = ("short_time_percent", "short_time_min")
+"""Columns of our own in pandapower's tables."""
 
 
 def elements(park: Park) -> tuple[str, ...]:
@@ -59,23 +62,17 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
     `statcom` at 0.
     """
     net = pp.create_empty_network(name=park.name, f_hz=50.0, sn_mva=100.0)
-    for bus in park.grid.buses:
-        pp.create_bus(net, bus.vn_kv, name=bus.name, index=bus.id, zone=bus.zone)
-    bus_of = {bus.name: bus.id for bus in park.grid.buses}
-    _add_branches(net, park, bus_of)
-    for shunt in park.grid.shunts:
-        if shunt.kind == "statcom":
-            pp.create_sgen(net, bus_of[shunt.bus], p_mw=0.0, q_mvar=0.0, name=shunt.name, type="statcom")
-            continue
-        pp.create_shunt(
-            net,
-            bus_of[shunt.bus],
-            name=shunt.name,
-            q_mvar=shunt.q_mvar / shunt.steps,
-            p_mw=shunt.p_mw / shunt.steps,
-            step=shunt.steps,
-            max_step=shunt.steps,
-        )
+    buses = park.grid.buses
+    columns = _columns(buses, index="id", **_alike("name", "zone", "vn_kv"))
+    pp.create_buses(net, len(buses), **columns)
+    bus_of = {bus.name: bus.id for bus in buses}
+    _add_lines(net, park.grid, bus_of)
+    _add_trafos(net, park.grid, bus_of)
+    _add_shunts(net, park.grid, bus_of)
+    for switch in park.grid.switches:
+        ends = bus_of[switch.bus_a], bus_of[switch.bus_b]
+        closed = switch.normal_state == "closed"
+        pp.create_switch(net, *ends, et="b", closed=closed, type=switch.type, name=switch.name)
     for ext in park.grid.ext_grids:
         pp.create_ext_grid(
             net,
@@ -90,81 +87,82 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
             max_p_mw=ext.p_import_max_mw,
             min_p_mw=-ext.p_export_max_mw,
         )
-    for element in elements(park):
-        _add_element(net, park, element, bus_of)
+    _add_elements(net, park, bus_of)
     return net
 
 
-def _add_branches(net: pp.pandapowerNet, park: Park, bus_of: Mapping[str, int]) -> None:
-    line_types = {t.name: t for t in park.grid.line_types}
-    for line in park.grid.lines:
-        kind = line_types[line.std_type]
-        pp.create_line_from_parameters(
-            net,
-            bus_of[line.from_bus],
-            bus_of[line.to_bus],
-            length_km=line.length_km,
-            r_ohm_per_km=kind.r_ohm_per_km,
-            x_ohm_per_km=kind.x_ohm_per_km,
-            c_nf_per_km=kind.c_nf_per_km,
-            g_us_per_km=kind.g_us_per_km,
-            max_i_ka=kind.max_i_ka,
-            name=line.name,
-            max_loading_percent=100.0,
-            short_time_percent=kind.short_time_percent,
-            short_time_min=kind.short_time_min,
-        )
-    trafo_types = {t.name: t for t in park.grid.trafo_types}
-    for trafo in park.grid.trafos:
-        unit = trafo_types[trafo.std_type]
-        pp.create_transformer_from_parameters(
-            net,
-            bus_of[trafo.hv_bus],
-            bus_of[trafo.lv_bus],
-            sn_mva=unit.sn_mva,
-            vn_hv_kv=unit.vn_hv_kv,
-            vn_lv_kv=unit.vn_lv_kv,
-            vk_percent=unit.vk_percent,
-            vkr_percent=unit.vkr_percent,
-            pfe_kw=unit.pfe_kw,
-            i0_percent=unit.i0_percent,
-            shift_degree=unit.shift_degree,
-            tap_side=unit.tap_side,
-            tap_neutral=0,
-            tap_min=unit.tap_min,
-            tap_max=unit.tap_max,
-            tap_step_percent=unit.tap_step_percent,
-            tap_pos=trafo.tap_pos,
-            tap_changer_type="Ratio",
-            name=trafo.name,
-            max_loading_percent=100.0,
-            short_time_percent=unit.short_time_percent,
-            short_time_min=unit.short_time_min,
-        )
-    for switch in park.grid.switches:
-        pp.create_switch(
-            net,
-            bus_of[switch.bus_a],
-            bus_of[switch.bus_b],
-            et="b",
-            closed=switch.normal_state == "closed",
-            type=switch.type,
-            name=switch.name,
-        )
+def _columns(rows: Sequence[Any], **attribute_of: str) -> dict[str, list[Any]]:
+    """Return one list per column: rows one by one would cost pandapower milliseconds each."""
+    return {column: [getattr(row, name) for row in rows] for column, name in attribute_of.items()}
 
 
-def _add_element(net: pp.pandapowerNet, park: Park, element: str, bus_of: Mapping[str, int]) -> None:
-    table = table_of(park, element)
-    item = park.resources[element] if element in park.resources else park.loads[element]
-    kind = item.kind if isinstance(item, Resource) else item.sector
-    bus = bus_of[item.bus]
-    if table == "sgen":
-        pp.create_sgen(net, bus, p_mw=0.0, q_mvar=0.0, name=element, type=kind)
-    elif table == "storage":
-        e_mwh = item.e_mwh if isinstance(item, Resource) and item.e_mwh is not None else float("nan")
-        pp.create_storage(net, bus, p_mw=0.0, max_e_mwh=e_mwh, q_mvar=0.0, name=element, type=kind)
-    else:
-        pp.create_load(net, bus, p_mw=0.0, q_mvar=0.0, name=element, type=kind)
+def _alike(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _add_lines(net: pp.pandapowerNet, grid: Grid, bus_of: Mapping[str, int]) -> None:
+    if not grid.lines:
+        return
+    types = {t.name: t for t in grid.line_types}
+    electric = _alike("r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "g_us_per_km", "max_i_ka", *SHORT_TIME)
+    pp.create_lines_from_parameters(
+        net,
+        [bus_of[line.from_bus] for line in grid.lines],
+        [bus_of[line.to_bus] for line in grid.lines],
+        max_loading_percent=100.0,
+        **_columns(grid.lines, **_alike("name", "length_km")),
+        **_columns([types[line.std_type] for line in grid.lines], **electric),
+    )
+
+
+def _add_trafos(net: pp.pandapowerNet, grid: Grid, bus_of: Mapping[str, int]) -> None:
+    if not grid.trafos:
+        return
+    types = {t.name: t for t in grid.trafo_types}
+    plate = _alike("sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent", "pfe_kw", "i0_percent")
+    tap = _alike("shift_degree", "tap_side", "tap_min", "tap_max", "tap_step_percent", *SHORT_TIME)
+    pp.create_transformers_from_parameters(
+        net,
+        [bus_of[trafo.hv_bus] for trafo in grid.trafos],
+        [bus_of[trafo.lv_bus] for trafo in grid.trafos],
+        tap_neutral=0,
+        tap_changer_type="Ratio",
+        max_loading_percent=100.0,
+        **_columns(grid.trafos, **_alike("name", "tap_pos")),
+        **_columns([types[trafo.std_type] for trafo in grid.trafos], **plate, **tap),
+    )
+
+
+def _add_shunts(net: pp.pandapowerNet, grid: Grid, bus_of: Mapping[str, int]) -> None:
+    banks = [shunt for shunt in grid.shunts if shunt.kind != "statcom"]
+    statcoms = [shunt for shunt in grid.shunts if shunt.kind == "statcom"]
+    if banks:
+        pp.create_shunts(
+            net,
+            [bus_of[bank.bus] for bank in banks],
+            q_mvar=[bank.q_mvar / bank.steps for bank in banks],
+            p_mw=[bank.p_mw / bank.steps for bank in banks],
+            **_columns(banks, name="name", step="steps", max_step="steps"),
+        )
+    for statcom in statcoms:
+        pp.create_sgen(net, bus_of[statcom.bus], p_mw=0.0, q_mvar=0.0, name=statcom.name, type="statcom")
+
+
+def _add_elements(net: pp.pandapowerNet, park: Park, bus_of: Mapping[str, int]) -> None:
+    kind = {e: park.resources[e].kind for e in park.resources} | {e: i.sector for e, i in park.loads.items()}
+    bus = {e: i.bus for e, i in park.resources.items()} | {e: i.bus for e, i in park.loads.items()}
+    for table in ("sgen", "storage", "load"):
+        names = [e for e in elements(park) if table_of(park, e) == table]
+        if not names:
+            continue
+        at, what = [bus_of[bus[e]] for e in names], [kind[e] for e in names]
+        if table == "sgen":
+            pp.create_sgens(net, at, p_mw=0.0, name=names, type=what)
+        elif table == "storage":
+            e_mwh = [park.resources[e].e_mwh or float("nan") for e in names]
+            pp.create_storages(net, at, p_mw=0.0, max_e_mwh=e_mwh, name=names, type=what)
+        else:
+            pp.create_loads(net, at, p_mw=0.0, name=names, type=what)
 
 
 def inject(net: pp.pandapowerNet, p_mw: Mapping[str, float], q_mvar: Mapping[str, float]) -> None:
