@@ -14,17 +14,17 @@ from vpp.types import Array
 
 
 def block(park: Park, device: Ammonia, frame: Frame) -> Block:
-    """Return the block of an ammonia loop: load, hydrogen and ammonia in proportion while it runs.
+    """Return the block of an ammonia loop: load = making + standing, one of them 0 in each slot.
 
+    Hydrogen and ammonia are in proportion to `making`; `standing` is hot idle where the loop is out.
     Ammonia earns the contract's price; what a local day lacks of `daily_min_t` costs its shortfall
     price. With several loops each owes its share of the rating. Where the loop runs is settled in
     `hydrogen_supply` before the search.
     """
     n, name, params = frame.axis.n, device.resource.id, device.params
-    p, load, used = (cp.Variable(n, name=f"{name}_{x}") for x in ("p", "load", "used"))
+    p, making = cp.Variable(n, name=f"{name}_p"), cp.Variable(n, name=f"{name}_making")
     shortfall = cp.Variable(DAYS, name=f"{name}_shortfall")
-    room, running = cp.Parameter(n - 1, name=f"{name}_room"), cp.Parameter(n, name=f"{name}_running")
-    making_h = cp.Parameter(n, name=f"{name}_making_h")
+    room, standing = cp.Parameter(n - 1, name=f"{name}_room"), cp.Parameter(n, name=f"{name}_standing")
     owed_t, hours = cp.Parameter(DAYS, name=f"{name}_owed"), cp.Parameter((DAYS, n), name=f"{name}_hours")
     contract = park.contracts.ammonia
     price, missed, daily_t = (
@@ -40,53 +40,48 @@ def block(park: Park, device: Ammonia, frame: Frame) -> Block:
     def update(situation: Situation) -> Bounds:
         window, state = situation.window, situation.state.resources[name]
         made = hydrogen_supply.production_kg_per_h(situation)
-        running.value = window.spread(hydrogen_supply.running(situation, made)[name])
-        on = np.asarray(running.value)
-        making_h.value = on * window.dt_h
-        hours.value = window.days * on * window.dt_h
+        on = window.spread(hydrogen_supply.running(situation, made)[name])
+        standing.value = device.idle_mw * (window.active - on) * situation.is_available(name)
+        hours.value = window.days * window.dt_h
         owed_t.value = owed(situation, daily_t, state.get("nh3_t", 0.0))
         room.value = ramped.room_mw(situation, device.ramp_mw_per_h, held=on)
         return _bounds(device, situation, on)
 
     def series(values: Values, situation: Situation) -> dict[str, Array]:
-        making = np.asarray(running.value) * values["load"] * situation.window.dt_h
+        making_mwh = values["making"] * situation.window.dt_h
         return {
-            "load_mw": values["load"],
-            "nh3_t": making / params.el_mwh_per_t,
-            "h2_used_kg": making * device.h2_kg_per_mwh,
+            "load_mw": values["making"] + np.asarray(standing.value),
+            "nh3_t": making_mwh / params.el_mwh_per_t,
+            "h2_used_kg": making_mwh * device.h2_kg_per_mwh,
         }
 
     return Block(
         id=name,
         p_mw=p,
-        variables={"load": load, "used": used, "shortfall": shortfall},
+        variables={"making": making, "shortfall": shortfall},
         constraints=(
-            p == -load,
-            # a variable of its own: the store multiplies it by the step's length, a parameter too
-            used == device.h2_kg_per_mwh * cp.multiply(running, load),
-            shortfall >= owed_t - hours @ load / params.el_mwh_per_t,
-            *ramped.rows(load, room),
+            p == -making - standing,
+            shortfall >= owed_t - hours @ making / params.el_mwh_per_t,
+            *ramped.rows(making, room),
         ),
-        costs={"ammonia": missed * cp.sum(shortfall) - price / params.el_mwh_per_t * (making_h @ load)},
+        costs={"ammonia": missed * cp.sum(shortfall) - price / params.el_mwh_per_t * (frame.dt_h @ making)},
         update=update,
         series=series,
-        h2_used_kg_per_h=used,
+        h2_used_kg_per_h=device.h2_kg_per_mwh * making,
     )
 
 
 def _bounds(device: Ammonia, situation: Situation, on: Array) -> Bounds:
-    """Return the loop's band where it runs, hot idle where it stands, 0 where it does not answer."""
+    """Return the loop's band where it runs, 0 where it stands."""
     n, window, name = len(on), situation.window, device.resource.id
     load = max(0.0, -situation.state.resources[name].get("p_mw", 0.0))
     band = (device.load_min_mw, device.load_max_mw)
     low, high = ramped.reach(situation, max(load, device.load_min_mw), device.ramp_mw_per_h, band)
-    idle = device.idle_mw * window.active * float(situation.is_available(name))
     began = (on > 0.5) & (np.append(0.0, on[:-1]) < 0.5) & (np.arange(n) > window.first)
     # a loop that comes from hot idle takes its least load and rises from there
     top = np.where(began, device.load_min_mw + device.ramp_mw_per_h * window.axis.step_h / 2, high)
     return {
         "p_mw": (np.full(n, -np.inf), np.full(n, np.inf)),
-        "load": (np.where(on > 0.5, low, idle), np.where(on > 0.5, top, idle)),
-        "used": (np.zeros(n), np.full(n, np.inf)),
+        "making": (np.where(on > 0.5, low, 0.0), np.where(on > 0.5, top, 0.0)),
         "shortfall": (np.zeros(DAYS), np.full(DAYS, np.inf)),
     }
