@@ -7,7 +7,7 @@ from pathlib import Path
 from vpp.errors import Fault
 from vpp.park.folder import Folder
 from vpp.park.model import CsvProfile
-from vpp.park.series import import_series, span
+from vpp.park.series import Seen, import_series, span
 from vpp.park.series_entry import SeriesEntry
 from vpp.park.settings import FILE, Settings
 from vpp.park.tables import quoted
@@ -22,6 +22,7 @@ def read_profiles(
     }
     ratings |= {row.value.id: row.value.p_peak_mw for row in folder.loads}
     profiles: dict[str, CsvProfile] = {}
+    seen = Seen()
     for i, entry in enumerate(settings.profiles):
         field = f"profile[{i + 1}].resource"
         if entry.resource not in ratings:
@@ -34,7 +35,7 @@ def read_profiles(
             faults.append(Fault(file=FILE, field=field, wrong=wrong, expected="one"))
         else:
             rating = ratings[entry.resource]
-            profile = import_series(root / entry.file, _with_rating(entry, rating), faults)
+            profile = import_series(root / entry.file, _with_rating(entry, rating), faults, seen)
             if profile is not None:
                 faults.extend(_fit_faults(profile, rating, settings))
                 profiles[entry.resource] = profile

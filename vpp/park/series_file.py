@@ -21,28 +21,47 @@ MAX_BYTES = 512 * 1024 * 1024
 _MW = {"W": 1e-6, "kW": 1e-3, "MW": 1.0}
 
 
-def read_cells(path: Path, entry: SeriesEntry, faults: list[Fault]) -> list[tuple[int, str, str]] | None:
-    """Return (line, time, value) of every row."""
+Lines = tuple[list[str], list[tuple[int, list[str]]]]
+"""Header and (line, cells) of every row of a file."""
+
+
+def read_cells(
+    path: Path, entry: SeriesEntry, faults: list[Fault], files: dict[Path, Lines]
+) -> list[tuple[int, str, str]] | None:
+    """Return (line, time, value) of every row; `files` remembers what was read before."""
     say = speaker(entry.file, None, faults)
+    if path not in files:
+        lines = _lines(path, say)
+        if lines is None:
+            return None
+        files[path] = lines
+    header, rows = files[path]
+    missing = [name for name in (entry.time_column, entry.column) if header.count(name) != 1]
+    for name in missing:
+        columns = ", ".join(label(cell) for cell in header)[:200]
+        found = "two columns of that name" if name in header else f"columns {columns}"
+        speaker(entry.file, name, faults)(1, found, f"one column {name}, cells parted by commas")
+    if missing:
+        return None
+    if len(rows) < 2:
+        say(None, f"{len(rows)} rows", "two or more")
+        return None
+    at_time, at_value = header.index(entry.time_column), header.index(entry.column)
+    return [(line, cells[at_time].strip(), cells[at_value].strip()) for line, cells in rows]
+
+
+def _lines(path: Path, say: Say) -> Lines | None:
     text = _text(path, say)
     if text is None:
         return None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[tuple[int, str, str]] = []
+    rows: list[tuple[int, list[str]]] = []
     try:
         header = [cell.strip() for cell in next(reader, [])]
-        missing = [name for name in (entry.time_column, entry.column) if header.count(name) != 1]
-        for name in missing:
-            columns = ", ".join(label(cell) for cell in header)[:200]
-            found = "two columns of that name" if name in header else f"columns {columns}"
-            speaker(entry.file, name, faults)(1, found, f"one column {name}, cells parted by commas")
-        if missing:
-            return None
-        at_time, at_value = header.index(entry.time_column), header.index(entry.column)
         line = reader.line_num + 1
         for cells in reader:
             if len(cells) == len(header):
-                rows.append((line, cells[at_time].strip(), cells[at_value].strip()))
+                rows.append((line, cells))
             elif cells:
                 say(line, f"{len(cells)} cells", f"{len(header)} cells")
                 return None
@@ -50,10 +69,7 @@ def read_cells(path: Path, entry: SeriesEntry, faults: list[Fault]) -> list[tupl
     except csv.Error as error:
         say(reader.line_num, str(error), "CSV with commas")
         return None
-    if len(rows) < 2:
-        say(None, f"{len(rows)} rows", "two or more")
-        return None
-    return rows
+    return header, rows
 
 
 def _text(path: Path, say: Say) -> str | None:
