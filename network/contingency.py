@@ -24,6 +24,8 @@ from vpp.types import Array
 Kind = Literal["preventive", "corrective", "radial", "island"]
 SOLVED: tuple[Kind, ...] = ("preventive", "corrective", "radial")
 """Classes whose grid after the outage is solved."""
+AFTER = " after "
+"""Stands between a limit and the outage after which it is judged."""
 Steps = npt.NDArray[np.int64]
 BROKEN_PERCENT, BROKEN_PU = 1e-6, 1e-9
 """Excess from which a limit counts as broken: the power flow's own tolerance."""
@@ -79,7 +81,7 @@ class Breach:
     @property
     def name(self) -> str:
         """Name of the limit after the outage, e.g. `branch:T_MAIN_2 after T_MAIN_1`."""
-        return f"{self.row} after {self.outage}"
+        return f"{self.row}{AFTER}{self.outage}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ TIE_CNY_PER_MWH = 20_000.0
 NETWORK_CNY_PER_MWH = 200_000.0
 """Power beyond what a branch or a voltage band allows, in MW at the most effective device: so dear that
 less effective devices far away are used first."""
+OUTAGE_CNY_PER_MWH = 50_000.0
+"""The same after an outage that has not happened: dearer than the tie's limits, cheaper than the grid's."""
 RESERVE_CNY_PER_MWH = 2_000.0
 """Reserve that is missing."""
 ISLAND_CNY_PER_MWH_H = 1_500.0

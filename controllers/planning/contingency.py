@@ -1,0 +1,254 @@
+"""Outages in the AC loop: what they break is cut off lazily, like any limit of the network.
+
+Preventive limits and the short-time ratings of corrective classes become rows of the plan; what armed
+actions must restore becomes a row only where they do not reach. Limits that no dispatch keeps are held
+at what they are without one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from controllers.planning.armed import reach_mw
+from controllers.planning.curable import is_curable, resting
+from controllers.planning.slots import Situation
+from network.contingency import SOLVED, Aftermath, Breach, Operation, OutageFlows
+from network.contingency_actions import Action, actions
+from network.contingency_curable import uncurable
+from network.contingency_rows import outage_cuts
+from network.powerflow import Oracle
+from network.security import Cut
+from vpp.types import Array, OutageAction, OutageBreach, OutageClass
+
+UNSOLVED_PERCENT = 999.0
+"""Stands in a plan for the loading of a step whose power flow has no solution."""
+LEFT, HELD = "a dispatch might cure it", "no dispatch cures it, held at what it is without one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What every outage of the park does to one operation."""
+
+    oracle: Oracle
+    before: Operation
+    afters: tuple[Aftermath, ...]
+
+    @property
+    def breaches(self) -> tuple[Breach, ...]:
+        """Limits broken at once, of all classes."""
+        return tuple(b for after in self.afters for b in after.breaches)
+
+    @property
+    def overloads(self) -> tuple[Breach, ...]:
+        """Continuous ratings that armed actions must restore."""
+        return tuple(b for after in self.afters for b in after.overloads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A review and, where nothing curable is broken at once, the armed actions."""
+
+    review: Review
+    done: tuple[Action, ...] = ()
+
+    @property
+    def broken(self) -> tuple[Breach, ...]:
+        """Limits broken at once, and overloads that armed actions leave."""
+        return (*self.review.breaches, *(b for action in self.done for b in action.left))
+
+    def curable(self, held: frozenset[tuple[int, str]]) -> tuple[Breach, ...]:
+        """Return what is broken and not held."""
+        return tuple(b for b in self.broken if (b.step, b.name) not in held)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cured:
+    """Rows for what outages break, and what no dispatch keeps, as (step, row name)."""
+
+    cuts: tuple[Cut, ...]
+    held: frozenset[tuple[int, str]]
+
+
+@lru_cache(maxsize=8)
+def outage_flows(oracle: Oracle) -> OutageFlows:
+    """Return the power flows after the outages of an oracle's park, built once for each oracle."""
+    return OutageFlows(oracle)
+
+
+@lru_cache(maxsize=8)
+def beyond_dispatch(oracle: Oracle) -> frozenset[str]:
+    """Return the names of limits after outages that no dispatch of the park cures."""
+    return frozenset(f"{u.row} after {u.outage}" for u in uncurable(outage_flows(oracle)))
+
+
+def review(oracle: Oracle, before: Operation) -> Review:
+    """Return what every outage does at every step."""
+    flows, steps = outage_flows(oracle), range(len(before.p_mw))
+    solved = [event.name for event in flows.outages if event.kind in SOLVED]
+    return Review(
+        oracle=oracle, before=before, afters=tuple(flows.aftermath(name, before, steps) for name in solved)
+    )
+
+
+def look(
+    oracle: Oracle,
+    before: Operation,
+    series: Mapping[str, Mapping[str, Array]],
+    held: frozenset[tuple[int, str]],
+) -> Looked:
+    """Return a review of an operation; with the armed actions once nothing curable is broken at once."""
+    first = Looked(review=review(oracle, before))
+    if any(b.name not in beyond_dispatch(oracle) for b in first.curable(held)):
+        return first
+    return finished(first, series)
+
+
+def finished(looked: Looked, series: Mapping[str, Mapping[str, Array]]) -> Looked:
+    """Return the same with the armed actions."""
+    return replace(looked, done=_armed(looked.review, series))
+
+
+def rows_for(
+    situation: Situation,
+    looked: Looked,
+    held: frozenset[tuple[int, str]],
+    movable: Sequence[str],
+) -> Cured:
+    """Return the rows for all that is broken and not held yet."""
+    fresh = [b for b in looked.review.breaches if (b.step, b.name) not in held]
+    at_once = _cured(situation, looked.review, fresh, movable)
+    later = _beyond_armed(situation, looked, held, movable)
+    return Cured(cuts=(*at_once.cuts, *later.cuts), held=at_once.held | later.held)
+
+
+def _cured(situation: Situation, found: Review, breaches: Sequence[Breach], movable: Sequence[str]) -> Cured:
+    """Return the rows that cure these breaches; those that no dispatch keeps are held.
+
+    A held limit gets a row only where the dispatch makes it worse than it is without one.
+    """
+    oracle = found.oracle
+    rows: list[Cut] = []
+    held: set[tuple[int, str]] = set()
+    beyond = beyond_dispatch(oracle)
+    column = {name: k for k, name in enumerate(oracle.elements)}
+    for cut in outage_cuts(outage_flows(oracle), breaches, found.before, movable):
+        if cut.name not in beyond and is_curable(situation, cut):
+            rows.append(cut)
+            continue
+        held.add((cut.step, cut.name))
+        rest = resting(situation, cut)
+        p = found.before.p_mw[cut.step]
+        if sum(c * p[column[i]] for i, c in cut.coeff.items()) > rest.upper + cut.margin_mw:
+            rows.append(rest)
+    # what no element moves has no row at all
+    deaf = {(b.step, b.name) for b in breaches} - {(cut.step, cut.name) for cut in rows} - held
+    return Cured(cuts=tuple(rows), held=frozenset(held | deaf))
+
+
+def _armed(found: Review, series: Mapping[str, Mapping[str, Array]]) -> tuple[Action, ...]:
+    """Return the armed actions after corrective outages, in all steps where one is needed.
+
+    Overloads that no dispatch cures at all, and those that are broken at once, ask for none.
+    """
+    oracle, beyond = found.oracle, beyond_dispatch(found.oracle)
+    broken = {(b.step, b.outage) for b in found.breaches}
+    asked = tuple(b for b in found.overloads if b.name not in beyond and (b.step, b.outage) not in broken)
+    reach = reach_mw(oracle.park, series, oracle.elements)
+    return actions(outage_flows(oracle), asked, found.before, reach)
+
+
+def _beyond_armed(
+    situation: Situation,
+    looked: Looked,
+    known: frozenset[tuple[int, str]],
+    movable: Sequence[str],
+) -> Cured:
+    """Return rows for the overloads that armed actions leave, over the elements that have not moved.
+
+    What has moved stands at the edge of its reach, wherever the plan puts it before the outage.
+    """
+    rows: list[Cut] = []
+    held: set[tuple[int, str]] = set()
+    found, oracle = looked.review, looked.review.oracle
+    for action in looked.done:
+        left = [b for b in action.left if (b.step, b.name) not in known]
+        if not left:
+            continue
+        shift = np.zeros_like(found.before.p_mw)
+        shift[action.step] = [action.moves_mw.get(e, 0.0) for e in oracle.elements]
+        moved = found.before.moved(shift, outage_flows(oracle).mvar_per_mw)
+        still = [e for e in movable if e not in action.moves_mw]
+        own = _cured(situation, replace(found, before=moved), left, still)
+        rows += own.cuts
+        held |= own.held
+    return Cured(cuts=tuple(rows), held=frozenset(held))
+
+
+def classes(looked: Looked, held: frozenset[tuple[int, str]], import_mw: Array) -> tuple[OutageClass, ...]:
+    """Return what a plan says of its outages, class by class; of a finished look."""
+    found, done, broken, oracle = looked.review, looked.done, looked.broken, looked.review.oracle
+    beyond = beyond_dispatch(oracle)
+    known = {(b.step, b.name) for b in broken}
+    broken += tuple(b for b in found.overloads if b.name in beyond and (b.step, b.name) not in known)
+    out = []
+    for kind in dict.fromkeys(event.kind for event in outage_flows(oracle).outages):
+        events = [event for event in outage_flows(oracle).outages if event.kind == kind]
+        names = {event.name for event in events}
+        own = [_told(b, held, beyond) for b in broken if b.outage in names]
+        afters = [after for after in found.afters if after.outage.name in names]
+        worst, vm_min, vm_max, load, supply = _worst(afters, import_mw)
+        out.append(
+            OutageClass(
+                kind=kind,
+                outages=tuple(event.name for event in events),
+                worst_percent=worst,
+                worst=_where(afters, len(worst)),
+                vm_min_pu=vm_min,
+                vm_max_pu=vm_max,
+                lost_load_mw=load,
+                lost_supply_mw=supply,
+                left=tuple(b for b in own if b.reason == LEFT),
+                held=tuple(b for b in own if b.reason == HELD),
+                actions=tuple(
+                    OutageAction(outage=a.outage, step=a.step, moves_mw=a.moves_mw)
+                    for a in done
+                    if a.outage in names and a.moves_mw
+                ),
+            )
+        )
+    return tuple(out)
+
+
+def _told(breach: Breach, held: frozenset[tuple[int, str]], beyond: frozenset[str]) -> OutageBreach:
+    is_held = (breach.step, breach.name) in held or breach.name in beyond
+    return OutageBreach(
+        outage=breach.outage,
+        step=breach.step,
+        limit=breach.row,
+        found=float(np.nan_to_num(abs(breach.value))),
+        allowed=float(np.nan_to_num(abs(breach.limit))),
+        reason=HELD if is_held else LEFT,
+    )
+
+
+def _worst(afters: Sequence[Aftermath], import_mw: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """Return worst loading, lowest and highest voltage, demand and feed-in lost; an island loses imports."""
+    nothing = np.empty(0)
+    if not afters:
+        return nothing, nothing, nothing, nothing, import_mw.copy()
+    worst = np.array([np.nan_to_num(a.worst_percent, nan=UNSOLVED_PERCENT) for a in afters]).max(axis=0)
+    low = np.array([np.nan_to_num(a.vm_min_pu, nan=0.0) for a in afters]).min(axis=0)
+    high = np.array([np.nan_to_num(a.vm_max_pu, nan=0.0) for a in afters]).max(axis=0)
+    load = np.array([a.lost_load_mw for a in afters]).max(axis=0)
+    return worst, low, high, load, np.array([a.lost_supply_mw for a in afters]).max(axis=0)
+
+
+def _where(afters: Sequence[Aftermath], steps: int) -> tuple[str, ...]:
+    found = []
+    for step in range(steps if afters else 0):
+        percents = [np.nan_to_num(a.worst_percent[step], nan=UNSOLVED_PERCENT) for a in afters]
+        worst = afters[int(np.argmax(percents))]
+        found.append(f"{worst.worst_branch[step]} after {worst.outage.name}")
+    return tuple(found)
