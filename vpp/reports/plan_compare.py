@@ -10,7 +10,7 @@ import numpy as np
 from vpp.errors import Fault, InvalidInput
 from vpp.reports.plan_file import step_starts
 from vpp.reports.plan_numbers import curtailed_by_cause, step_hours
-from vpp.reports.run_report import planned_mw
+from vpp.reports.tally import planned_mw
 from vpp.types import Array, Plan
 
 THRESHOLD_MW = 1.0

@@ -11,7 +11,8 @@ import msgspec
 
 from vpp.park.model import Park
 from vpp.reports.plan_report import environment
-from vpp.reports.run_report import Energy, RunReport, run_report, span
+from vpp.reports.run_report import RunReport, run_report, span
+from vpp.reports.tally import Energy, TieResult
 
 WIDTH = 80
 ALARMS = 12
@@ -53,11 +54,12 @@ def to_html(report: RunReport) -> str:
             report=report,
             head=list(_head(report)),
             energies=[(e, _cells(e)) for e in report.energies],
-            tie=tie_text(report),
+            tie=tie_text(report.tie, report.zone),
             alarms=[
-                (_local(s.alarm.since, report), _local(s.cleared_at, report), s.alarm) for s in report.alarms
+                (local_text(s.alarm.since, report.zone), local_text(s.cleared_at, report.zone), s.alarm)
+                for s in report.alarms
             ],
-            refused=[(_local(p.at, report), p.reason) for p in report.plans if p.reason],
+            refused=[(local_text(p.at, report.zone), p.reason) for p in report.plans if p.reason],
         )
     )
 
@@ -72,26 +74,25 @@ def to_text(report: RunReport) -> str:
     for energy in report.energies:
         cells = "".join(f"{cell:>10}" for cell in _cells(energy))
         lines.append(f"{energy.id[:12]:<12}{cells}".rstrip())
-    lines += ["", tie_text(report)]
+    lines += ["", tie_text(report.tie, report.zone)]
     lines += [f"shed {shed.order_id} at rate {shed.rate:g}: {shed.text}" for shed in report.sheds]
     lines += [f"plan refused: {event.reason}" for event in report.plans if event.reason]
     for spell in report.alarms[:ALARMS]:
-        start, end = _local(spell.alarm.since, report), _local(spell.cleared_at, report)
+        start, end = local_text(spell.alarm.since, report.zone), local_text(spell.cleared_at, report.zone)
         lines.append(f"{spell.alarm.severity} {start}-{end} {spell.alarm.source}: {spell.alarm.text}")
     if len(report.alarms) > ALARMS:
         lines.append(f"and {len(report.alarms) - ALARMS} more alarms")
-    return "\n".join(part for line in lines for part in _fold(line))
+    return "\n".join(part for line in lines for part in fold(line))
 
 
-def tie_text(report: RunReport) -> str:
+def tie_text(tie: TieResult, zone: str) -> str:
     """Return how the tie kept its limit, in words."""
-    tie = report.tie
     if not tie.quarters:
         return "tie: never metered"
     kept = f"tie: {tie.quarters} quarter hours, highest mean import {tie.peak_mean_mw:.1f} MW, "
     if not tie.over:
         return kept + "none over its limit"
-    worst = f"the worst by {tie.worst_over_mw:.2f} MW at {_local(tie.worst_at, report)}"
+    worst = f"the worst by {tie.worst_over_mw:.2f} MW at {local_text(tie.worst_at, zone)}"
     return kept + f"{tie.over} over the limit, {worst}"
 
 
@@ -140,11 +141,12 @@ def _deviation(metered_mwh: float, planned_mwh: float) -> str:
     return "unplanned" if math.isinf(ratio) else f"{ratio:+.1%}"
 
 
-def _local(at: datetime | None, report: RunReport) -> str:
-    return "end" if at is None else at.astimezone(ZoneInfo(report.zone)).strftime("%H:%M:%S")
+def local_text(at: datetime | None, zone: str) -> str:
+    """Return the time of day in a zone; `end` where there is none."""
+    return "end" if at is None else at.astimezone(ZoneInfo(zone)).strftime("%H:%M:%S")
 
 
-def _fold(line: str) -> Iterator[str]:
+def fold(line: str) -> Iterator[str]:
     """Break a line at spaces so that no part is longer than 80 columns, the rest indented."""
     while len(line) > WIDTH:
         cut = line.rfind(" ", 2, WIDTH + 1)

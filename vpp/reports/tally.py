@@ -1,0 +1,231 @@
+"""What a journal adds up to: energies against the plan in force, quarter hours of the tie, events."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from vpp.journal import LoggedSnapshot, Record
+from vpp.park.model import Park
+from vpp.types import Alarm, Array, Plan, ShedReport, wire
+
+QUARTER_S = 900
+TIE_TOLERANCE_MW = 0.05
+"""A quarter-hour mean counts as over its limit beyond this (assumption: accuracy of the meter)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """Metered energy of one element against the plan in force, MWh, out and in of it apart."""
+
+    id: str
+    kind: str
+    out_mwh: float
+    """By meter over the whole run."""
+    out_covered_mwh: float
+    """By meter while a plan was in force: what the plan is compared with."""
+    out_planned_mwh: float
+    in_mwh: float
+    in_covered_mwh: float
+    in_planned_mwh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieResult:
+    """Quarter-hour means of the import against the limit in force."""
+
+    quarters: int
+    over: int
+    worst_over_mw: float
+    worst_at: datetime | None
+    peak_mean_mw: float
+    """nan where no quarter hour was metered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmSpan:
+    """An alarm from its rise to its end."""
+
+    alarm: Alarm
+    cleared_at: datetime | None
+    """None: it stood at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanEvent:
+    """A plan that control took or refused."""
+
+    at: datetime
+    id: str
+    label: str
+    """Empty where refused."""
+    reason: str
+    """Empty where taken."""
+
+
+@dataclass(slots=True)
+class Events:
+    """Everything of the journal but the cycles."""
+
+    plans: dict[str, Plan] = field(default_factory=dict)
+    plan_events: list[PlanEvent] = field(default_factory=list)
+    sheds: list[ShedReport] = field(default_factory=list)
+    raised: list[Alarm] = field(default_factory=list)
+    cleared: dict[tuple[str, datetime], datetime] = field(default_factory=dict)
+    orders: list[str] = field(default_factory=list)
+    starts: int = 0
+
+    def alarms(self) -> tuple[AlarmSpan, ...]:
+        """Return every alarm that rose, from its rise to its end."""
+        return tuple(AlarmSpan(alarm=a, cleared_at=self.cleared.get((a.id, a.since))) for a in self.raised)
+
+    def take(self, record: Record) -> None:
+        """Add one record; those of kinds without meaning here are passed over."""
+        match record.kind:
+            case "plan":
+                plan = wire.decode(record.payload, Plan)
+                self.plans[plan.id] = plan
+                self.plan_events.append(PlanEvent(at=record.at, id=plan.id, label=plan.label, reason=""))
+            case "plan_refused":
+                value = record.value
+                self.plan_events.append(
+                    PlanEvent(at=record.at, id=value["id"], label="", reason=value["reason"])
+                )
+            case "shed":
+                self.sheds.append(wire.decode(record.payload, ShedReport))
+            case "alarm":
+                self.raised.append(wire.decode(record.payload, Alarm))
+            case "alarm_cleared":
+                alarm = wire.decode(record.payload, Alarm)
+                self.cleared[alarm.id, alarm.since] = record.at
+            case "order":
+                self.orders.append(f"{record.value['type']} {record.value['order']['id']}")
+            case "start":
+                self.starts += 1
+
+
+class Account:
+    """Adds up the cycles one by one."""
+
+    def __init__(self, park: Park, plans: Mapping[str, Plan]) -> None:
+        self._park, self._plans = park, plans
+        ties = [meter.id for meter in park.meters.values() if meter.kind == "tie"]
+        self._tie_id = next(iter(ties), "")
+        self._ids = [*park.resources, *park.loads, *ties]
+        self._counters: dict[tuple[str, str], float] = {}
+        self._metered: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._covered: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._planned: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._quarters: defaultdict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+        self.first: LoggedSnapshot | None = None
+        self.last: LoggedSnapshot | None = None
+        self.cycles = self.resets = 0
+        self.without_plan_s = 0.0
+        self.rates: defaultdict[float, float] = defaultdict(float)
+        self.counts: dict[int, tuple[int, int]] = {}
+
+    def take(self, now: LoggedSnapshot) -> None:
+        """Add one cycle, later than all before."""
+        self.cycles += 1
+        self.counts[now.epoch] = (now.missed_ticks, now.dropped_plans)
+        before, self.last = self.last, now
+        if before is None:
+            self.first = now
+            self._count(now, [self._metered])
+            return
+        dt_s = (now.at - before.at).total_seconds()
+        self.rates[now.rate] += dt_s
+        self._measure_tie(before, dt_s)
+        plan = self._plans.get(before.plan_id or "") if before.following == "plan" else None
+        if plan is None:
+            self.without_plan_s += dt_s
+            self._count(now, [self._metered])
+        else:
+            self._integrate(plan, before.at, dt_s)
+            self._count(now, [self._metered, self._covered])
+
+    def _count(self, now: LoggedSnapshot, sums: Sequence[defaultdict[tuple[str, str], float]]) -> None:
+        for id_ in self._ids:
+            values = now.values.get(id_, {})
+            for side in ("energy_out_mwh", "energy_in_mwh"):
+                if side in values:
+                    grown = values[side] - self._counters.get((id_, side), values[side])
+                    self._counters[id_, side] = values[side]
+                    self.resets += grown < 0
+                    for total in sums:
+                        total[id_, side] += max(0.0, grown)
+
+    def _integrate(self, plan: Plan, at: datetime, dt_s: float) -> None:
+        """Add the plan's energy of [at, at + dt), split where a step ends."""
+        step_s = plan.step_min * 60
+        offset_s = (at - plan.start).total_seconds()
+        while dt_s > 0:
+            step = min(max(math.floor(offset_s / step_s), 0), plan.steps - 1)
+            inside = 0 <= offset_s < plan.steps * step_s
+            part_s = min(dt_s, (step + 1) * step_s - offset_s) if inside else dt_s
+            for id_ in self._ids:
+                p_mw = planned_mw(plan.series.get("tie" if id_ == self._tie_id else id_, {}), step)
+                side = "energy_out_mwh" if p_mw > 0 else "energy_in_mwh"
+                self._planned[id_, side] += abs(p_mw) * part_s / 3600
+            dt_s, offset_s = dt_s - part_s, offset_s + part_s
+
+    def _measure_tie(self, before: LoggedSnapshot, dt_s: float) -> None:
+        p_mw = before.values.get(self._tie_id, {}).get("p_mw")
+        if p_mw is not None and dt_s > 0:
+            quarter = self._quarters[int(before.at.timestamp()) // QUARTER_S]
+            quarter[0] += p_mw * dt_s
+            quarter[1] += before.tie_limit_mw * dt_s
+            quarter[2] += dt_s
+
+    def quarters(self) -> dict[int, tuple[float, float]]:
+        """Return by quarter hour since 1970 the metered mean of the import and of its limit, MW."""
+        return {q: (mw / s, limit / s) for q, (mw, limit, s) in self._quarters.items()}
+
+    def tie(self) -> TieResult:
+        """Return how the quarter hours so far kept their limit."""
+        means = self.quarters()
+        over = {q: mean - limit for q, (mean, limit) in means.items() if mean > limit + TIE_TOLERANCE_MW}
+        worst = max(over, key=over.__getitem__, default=None)
+        at = None
+        if worst is not None and self.first is not None:
+            at = datetime.fromtimestamp(worst * QUARTER_S, tz=self.first.at.tzinfo)
+        return TieResult(
+            quarters=len(means),
+            over=len(over),
+            worst_over_mw=max(over.values(), default=0.0),
+            worst_at=at,
+            peak_mean_mw=max((mean for mean, _ in means.values()), default=math.nan),
+        )
+
+    def energies(self) -> Iterable[Energy]:
+        """Yield the energies of every element so far."""
+        for id_ in self._ids:
+            resource = self._park.resources.get(id_)
+            kind = resource.kind if resource else "load" if id_ in self._park.loads else "tie"
+            # A tie's counters are named as its signs are: `in` is import, which feeds the park.
+            out_side, in_side = "energy_out_mwh", "energy_in_mwh"
+            if kind == "tie":
+                out_side, in_side = in_side, out_side
+            yield Energy(
+                id=id_,
+                kind=kind,
+                out_mwh=self._metered[id_, out_side],
+                out_covered_mwh=self._covered[id_, out_side],
+                out_planned_mwh=self._planned[id_, "energy_out_mwh"],
+                in_mwh=self._metered[id_, in_side],
+                in_covered_mwh=self._covered[id_, in_side],
+                in_planned_mwh=self._planned[id_, "energy_in_mwh"],
+            )
+
+
+def planned_mw(series: Mapping[str, Array], step: int) -> float:
+    """Return the planned power of an element in a step, injection (import at the tie) positive."""
+    if "p_mw" in series:
+        return float(series["p_mw"][step])
+    if "load_mw" in series:
+        shed = series["shed_mw"][step] if "shed_mw" in series else 0.0
+        return -float(series["load_mw"][step] - shed)
+    if "import_mw" in series:
+        return float(series["import_mw"][step] - series["export_mw"][step])
+    return 0.0
