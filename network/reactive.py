@@ -98,25 +98,32 @@ def ruled(oracle: Oracle, p_mw: Array) -> VarPlan:
     return VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
 
 
-def kept(oracle: Oracle, p_mw: Array, spans: Spans, near: VarPlan) -> VarPlan:
-    """Return a plan's Q cut to other spans, its positions unchanged, with the states at `p_mw`."""
-    q = np.clip(near.q_mvar, spans.low, spans.high)
-    return VarPlan(q_mvar=q, positions=near.positions, states=oracle.solve(p_mw, q, near.positions))
+def kept(oracle: Oracle, p_mw: Array, spans: Spans, near: tuple[Array, Array]) -> VarPlan:
+    """Return (q_mvar, positions) cut to other spans, positions unchanged, with the states at `p_mw`."""
+    q, at = np.clip(near[0], spans.low, spans.high), near[1]
+    return VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
 
 
 def reactive_plan(
-    oracle: Oracle, p_mw: Array, spans: Spans, *, start: Array, hours: Array, near: VarPlan | None = None
+    oracle: Oracle,
+    p_mw: Array,
+    spans: Spans,
+    *,
+    start: Array,
+    movable: npt.NDArray[np.bool_],
+    hours: Array,
+    near: tuple[Array, Array] | None = None,
 ) -> VarPlan:
     """Return the reactive plan for injections `p_mw` (steps, elements).
 
-    `start` is where actuators stand before the first step, (actuators,); `hours` the length of each
-    step. With `near`, a plan for similar injections, banks and taps keep its positions unless limits
-    ask for a move.
+    `start` is where actuators stand before the first step and `movable` which of them answer, both
+    (actuators,); `hours` the length of each step. With `near`, (q_mvar, positions) for similar
+    injections, banks and taps keep those positions unless limits ask for a move.
     """
-    columns = _columns(oracle, spans)
+    columns = _columns(oracle, spans, movable)
     x_low, x_high = _box(oracle, columns, spans)
-    at = near.positions if near is not None else np.tile(start, (len(p_mw), 1))
-    q = near.q_mvar if near is not None else np.zeros_like(p_mw)
+    q, at = near if near is not None else (np.zeros_like(p_mw), np.tile(start, (len(p_mw), 1)))
+    at = np.where(movable, at, start)
     q = np.clip(q, spans.low, spans.high)
     q, at = columns.into(np.clip(columns.of(q, at), x_low, x_high), q, at)
     now = VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
@@ -124,7 +131,7 @@ def reactive_plan(
     now = _eased(oracle, p_mw, now, columns, box)
     limits = limits_of(oracle, now.states, margins=MARGINS)
     excess = (values_of(now.states, limits) - limits.upper) / limits.scale
-    groups = _groups(oracle)
+    groups = tuple(group for group in _groups(oracle) if movable[group].all())
     if groups and (near is None or excess.max(initial=0.0) > EXCESS):
         at = _moved(oracle, p_mw, now, columns, groups, start=start, hours=hours)
         if not np.array_equal(at, now.positions):
@@ -133,10 +140,10 @@ def reactive_plan(
     return now
 
 
-def _columns(oracle: Oracle, spans: Spans) -> Columns:
+def _columns(oracle: Oracle, spans: Spans, movable: npt.NDArray[np.bool_]) -> Columns:
     free = np.flatnonzero((spans.high - spans.low).max(axis=0, initial=0.0) > CHOICE_MVAR)
-    kinds = [oracle.park.actuators[a].kind for a in oracle.actuators]
-    return Columns(elements=free, statcoms=np.flatnonzero(np.array(kinds) == "statcom"))
+    kinds = np.array([oracle.park.actuators[a].kind for a in oracle.actuators], dtype=str)
+    return Columns(elements=free, statcoms=np.flatnonzero((kinds == "statcom") & movable))
 
 
 def _box(oracle: Oracle, columns: Columns, spans: Spans) -> tuple[Array, Array]:
@@ -163,16 +170,11 @@ def _groups(oracle: Oracle) -> tuple[npt.NDArray[np.int64], ...]:
 
 
 @lru_cache(maxsize=4)
-def _curvature(oracle: Oracle, elements: tuple[int, ...]) -> Array:
+def _curvature(oracle: Oracle, elements: tuple[int, ...], statcoms: tuple[int, ...]) -> Array:
     """Return the curvature of losses, once per grid and choice of columns, with nothing injected."""
-    columns = _columns_of(oracle, elements)
+    columns = Columns(elements=np.array(elements, np.int64), statcoms=np.array(statcoms, np.int64))
     nothing = np.zeros(len(oracle.elements))
     return loss_curvature(oracle, columns, nothing, nothing, oracle.at_rest)
-
-
-def _columns_of(oracle: Oracle, elements: tuple[int, ...]) -> Columns:
-    kinds = np.array([oracle.park.actuators[a].kind for a in oracle.actuators])
-    return Columns(elements=np.array(elements, dtype=np.int64), statcoms=np.flatnonzero(kinds == "statcom"))
 
 
 def _ratings(oracle: Oracle, columns: Columns) -> Array:
@@ -198,7 +200,7 @@ def _eased(oracle: Oracle, p_mw: Array, now: VarPlan, columns: Columns, box: tup
     source = _Source(
         slope=slope,
         limits=limits,
-        curvature=_curvature(oracle, tuple(columns.elements.tolist())),
+        curvature=_curvature(oracle, tuple(columns.elements.tolist()), tuple(columns.statcoms.tolist())),
         own=INVERTER_LOSS / _ratings(oracle, columns),
         box=box,
     )

@@ -12,7 +12,7 @@ from vpp.types import Array
 MOVE_CNY = {"shunt": 100.0, "tap": 60.0}
 """Wear of one switching of a bank or one step of a tap changer; assumption. Steers, is in no bill."""
 MOST_MOVES = {"shunt": 4, "tap": 8}
-"""Moves of one bank, steps of one tap changer within a plan's window of a day (assumption)."""
+"""Moves of one bank, steps of one tap changer within a plan's window and within a day (assumption)."""
 REACH = 4
 """Positions to either side of the present course that are looked at."""
 
@@ -79,7 +79,7 @@ def _wear(oracle: Oracle, positions: Array, moving: Moving) -> float:
 
 def _course(oracle: Oracle, at: Array, states: AcStates, moving: Moving, g: int) -> tuple[float, Array]:
     """Return (gain in CNY by the linear model, what the group adds to its positions in each step)."""
-    group, steps = moving.groups[g], len(at)
+    group = moving.groups[g]
     kind = oracle.park.actuators[oracle.actuators[group[0]]].kind
     low, high = oracle.position_min[group], oracle.position_max[group]
     offsets = np.arange(-REACH, REACH + 1)
@@ -99,10 +99,10 @@ def _course(oracle: Oracle, at: Array, states: AcStates, moving: Moving, g: int)
     for _ in range(6):
         total, path = _walk(cost, course, float(moving.start[group[0]]), price)
         moves = np.abs(np.diff(course + path, prepend=moving.start[group[0]])).sum()
-        if moves <= MOST_MOVES[kind] * max(1.0, steps * float(moving.hours.mean()) / 24):
-            break
+        if moves <= MOST_MOVES[kind]:
+            return float(still - total), path
         price *= 2
-    return float(still - total), path
+    return 0.0, np.zeros(len(at))
 
 
 def _walk(cost: Array, course: Array, start: float, price: float) -> tuple[float, Array]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from network.powerflow import AcStates, Oracle
-from network.security import LOADING_MAX_PERCENT, voltage_limits
+from network.security import LOADING_MAX_PERCENT, tie_q_max_mvar, voltage_limits
 from vpp.types import Array
 
 FLOWS = 600
@@ -22,8 +22,6 @@ CURVATURE_MVAR = 10.0
 """Step of the second difference of losses, which are close to quadratic."""
 NEAR_LOADING_PERCENT = 90.0
 """A branch above this takes part; below, reactive power cannot overload it unnoticed."""
-TINY_SHARE = 0.1
-"""Below this share of the greatest import the tie's power factor is judged as at it (assumption)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +36,6 @@ class Limits:
     """Branches that take part."""
 
 
-def tie_limit_mvar(oracle: Oracle, p_tie_mw: Array) -> Array:
-    """Return |Q| that the contract's power factor allows at the tie; nan powers count as tiny."""
-    tie = oracle.park.contracts.tie
-    least_mw = TINY_SHARE * max(tie.import_max_mw, tie.export_max_mw)
-    pf = max(tie.power_factor_min, 1e-3)
-    allowed: Array = np.fmax(np.abs(p_tie_mw), least_mw) * (1 - pf**2) ** 0.5 / pf
-    return allowed
-
-
 def limits_of(oracle: Oracle, states: AcStates, *, margins: tuple[float, float, float]) -> Limits:
     """Return the limits less margins: (vm pu, share of the tie's Mvar, percent of loading)."""
     bands = voltage_limits(oracle.park)
@@ -55,7 +44,7 @@ def limits_of(oracle: Oracle, states: AcStates, *, margins: tuple[float, float, 
     vm, share, percent = margins
     branches = np.flatnonzero(np.nanmax(states.loading_percent, axis=0, initial=0.0) > NEAR_LOADING_PERCENT)
     steps = len(states.converged)
-    tie = (1 - share) * tie_limit_mvar(oracle, states.p_tie_mw)
+    tie = (1 - share) * tie_q_max_mvar(oracle.park, states.p_tie_mw)
     band = np.tile(np.concatenate([high - vm, -low - vm]), (steps, 1))
     loading = np.full((steps, len(branches)), LOADING_MAX_PERCENT - percent)
     return Limits(

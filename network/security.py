@@ -24,6 +24,8 @@ STEP_MW = 0.5
 """Half width of the central difference: far above the solver's tolerance, far below a rating."""
 MARGIN_PERCENT, MARGIN_VM_PU = 0.2, 0.0005
 """Cuts stop this far inside the limit, since a tangent may lie on the wrong side of the curve."""
+TINY_SHARE = 0.1
+"""Below this share of the greatest import the tie's power factor is judged as at it (assumption)."""
 DEAF_PER_MW = 1e-7
 """A row whose largest coefficient is below this cannot be moved by any injection."""
 
@@ -94,6 +96,15 @@ def violations(park: Park, states: AcStates) -> tuple[Violation, ...]:
     return tuple(sorted(found, key=lambda v: (v.step, v.rule, v.resource)))
 
 
+def tie_q_max_mvar(park: Park, p_tie_mw: Array) -> Array:
+    """Return |Q| that the contract's power factor allows at the tie; nan powers count as tiny."""
+    tie = park.contracts.tie
+    least_mw = TINY_SHARE * max(tie.import_max_mw, tie.export_max_mw)
+    pf = max(tie.power_factor_min, 1e-3)
+    allowed: Array = np.fmax(np.abs(p_tie_mw), least_mw) * (1 - pf**2) ** 0.5 / pf
+    return allowed
+
+
 def _violation(kind: str, name: str, step: int, value: float, upper: float) -> Violation:
     if kind == "branch":
         rule, text = "loading", f"step {step}: {name} loaded {value:.1f} %, allowed {upper:g} %"
@@ -154,8 +165,8 @@ def sensitivities_all(
     oracle: Oracle,
     p_mw: Array,
     q_mvar: Array,
-    *,
     positions: Array | None = None,
+    *,
     steps: Sequence[int] | None = None,
     requested: Sequence[str] = (),
 ) -> tuple[TieSensitivity, ...]:

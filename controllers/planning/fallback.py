@@ -12,10 +12,11 @@ import numpy as np
 from controllers.planning import slow_walks, walks
 from controllers.planning.limits import USED
 from controllers.planning.problem import COST_ITEMS
+from controllers.planning.reactive import NETWORK_RULES, planned, positions_of, relaxations_of
 from controllers.planning.release import by_name, tie_series
-from controllers.planning.security import NETWORK_RULES, reactive
 from controllers.planning.slots import Situation
 from network.powerflow import AcStates, Oracle
+from network.reactive import VarPlan
 from network.security import violations
 from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store
 from vpp.types import Array, Plan, PlanLabel, Relaxation
@@ -103,19 +104,22 @@ def _walked(
             series[name] = walks.hydrogen(
                 now, name, device, (made, left), deliveries.get(name, np.zeros_like(made))
             )
-    states = _curtail(oracle, now, series)
-    series = {name: series[name] for name in oracle.elements} | tie_series(now, states)
-    return _plan(now, series, states, label, words)
+    var = _curtail(oracle, now, series)
+    series = {name: series[name] for name in oracle.elements} | tie_series(now, var.states)
+    series |= positions_of(now.park, var)
+    return _plan(now, series, var.states, label, words=words, given_up=relaxations_of(now.park, var))
 
 
-def _curtail(oracle: Oracle, now: Situation, series: dict[str, dict[str, Array]]) -> AcStates:
+def _curtail(oracle: Oracle, now: Situation, series: dict[str, dict[str, Array]]) -> VarPlan:
     """Curtail wind and PV in proportion until nothing beyond the export limit is left; fill in Q."""
     allowed = now.export_max_mw[now.window.span]
+    modes = {name: own["mode_code"] for name, own in series.items() if "mode_code" in own}
+    near = None
     for _ in range(4):
         p = np.column_stack([series[name]["p_mw"] for name in oracle.elements])
-        q = reactive(now.park, oracle.elements, p)
-        states = oracle.solve(p, q)
-        over = np.maximum(0.0, -states.p_tie_mw - allowed)
+        var = planned(oracle, now, p, modes, near)
+        near = (var.q_mvar, var.positions)
+        over = np.maximum(0.0, -var.states.p_tie_mw - allowed)
         fed = sum((series[name]["p_mw"] for name in now.available_mw), np.zeros(len(over)))
         if not (over > BALANCED_MW).any():
             break
@@ -124,12 +128,18 @@ def _curtail(oracle: Oracle, now: Situation, series: dict[str, dict[str, Array]]
             series[name]["p_mw"] = series[name]["p_mw"] * np.where(over > 0, share, 1.0)
             series[name]["curtailed_mw"] = series[name]["available_mw"] - series[name]["p_mw"]
     for k, name in enumerate(oracle.elements):
-        series[name]["q_mvar"] = q[:, k]
-    return states
+        series[name]["q_mvar"] = var.q_mvar[:, k]
+    return var
 
 
 def _plan(
-    now: Situation, series: dict[str, dict[str, Array]], states: AcStates, label: PlanLabel, words: str
+    now: Situation,
+    series: dict[str, dict[str, Array]],
+    states: AcStates,
+    label: PlanLabel,
+    *,
+    words: str,
+    given_up: tuple[Relaxation, ...],
 ) -> Plan:
     window, park = now.window, now.park
     hours, tie = window.dt_h[window.span], series["tie"]
@@ -159,7 +169,7 @@ def _plan(
         curtailment_cause=causes,
         vm_pu=by_name(states.buses, states.vm_pu),
         loading_percent=by_name(states.branches, states.loading_percent),
-        relaxations=_declared(now, series, states),
+        relaxations=(*_declared(now, series, states), *given_up),
         certificate=None,
         solve_s=0.0,
         notes=("costs are those of energy and curtailment alone",),

@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from controllers.planning.blocks.caes_history import MACHINE_OF
+from network.model import position_at_rest
 from vpp.devices import DEVICE_TYPES, Ammonia, Caes
 from vpp.park import initial_of, share_of_loops
 from vpp.park.model import Park
@@ -55,6 +56,7 @@ def initial_state(park: Park, at: datetime) -> PlantState:
         resources=resources,
         calls={name: full_ledger(load) for name, load in park.loads.items()},
         month_peak_mw=contract.tie.month_peak_so_far_mw,
+        positions={name: position_at_rest(park, name) for name in park.actuators},
     )
 
 
@@ -109,7 +111,18 @@ def state_from_snapshot(park: Park, snapshot: Snapshot, plan: Plan | None = None
         resources=resources,
         calls=calls,
         month_peak_mw=peak if math.isfinite(peak) else assumed.month_peak_mw,
+        positions=_positions(park, snapshot),
     )
+
+
+def _positions(park: Park, snapshot: Snapshot) -> dict[str, float]:
+    """Return where the actuators stand that answer; one that does not stays where it is."""
+    readings = {name: snapshot.readings.get(name) for name in park.actuators}
+    return {
+        name: reading.values["position"]
+        for name, reading in readings.items()
+        if reading is not None and reading.quality in USABLE and "position" in reading.values
+    }
 
 
 def measured_mw(park: Park, snapshot: Snapshot) -> dict[str, float]:

@@ -97,6 +97,8 @@ class PlantState:
     start), `open_blocks`, `running_min`."""
     month_peak_mw: float
     """Highest metered 15-minute import mean of the month so far."""
+    positions: Mapping[str, float] = field(default_factory=dict)
+    """By actuator that answers where it stands: steps, taps, or Mvar of a statcom; the plan moves no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,8 @@ class Plan:
     discharge_mw, e_mwh (end of step). caes: the same and mode_code (0 idle, 1 charge, 2
     discharge), trains. electrolyzer: load_mw, stacks, h2_kg. h2_store: h2_kg (end of step),
     delivery_kg_per_h, vented_kg_per_h. Loads: load_mw, shed_mw, open_blocks. tie: import_mw, export_mw,
-    price_cny_per_mwh, import_max_mw, export_max_mw. network: losses_mw."""
+    price_cny_per_mwh, import_max_mw, export_max_mw, q_mvar (import positive). network: losses_mw.
+    Actuators: position (steps of a bank, taps, or Mvar that a statcom injects)."""
     initial: PlantState
     curtailment_cause: Mapping[str, tuple[str, ...]]
     """By wind or PV id one cause per step: `` (none), surplus, branch:NAME, voltage:BUS, ramp."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from controllers.planning.checker.reactive import actuators, power_factor, sources
 from controllers.planning.checker.seen import ON_MW, POWER_MW, Seen
-from network.model import q_mvar
 from network.powerflow import AcStates, Oracle
 from network.security import violations
 from vpp.devices import Bess, Caes, Electrolyzer
@@ -22,16 +22,12 @@ def network(view: Seen, oracle: Oracle) -> tuple[AcStates, list[Violation], floa
     park, plan = view.park, view.plan
     p = np.column_stack([plan.series[name]["p_mw"] for name in oracle.elements])
     q = np.column_stack([plan.series[name]["q_mvar"] for name in oracle.elements])
-    ruled = np.column_stack([q_mvar(park, name, p[:, k]) for k, name in enumerate(oracle.elements)])
-    states = oracle.solve(p, q)
-    tie = plan.series["tie"]["import_mw"] - plan.series["tie"]["export_mw"]
-    found = view.where(
-        "power_limit",
-        "network",
-        np.abs(q - ruled).max(axis=1),
-        0.01,
-        "reactive power off its rule by {:.3f} Mvar",
+    at = np.column_stack(
+        [np.empty((view.n, 0)), *(plan.series[name]["position"] for name in oracle.actuators)]
     )
+    states = oracle.solve(p, q, at)
+    tie = plan.series["tie"]["import_mw"] - plan.series["tie"]["export_mw"]
+    found = sources(view) + actuators(view) + power_factor(view, states)
     balance = np.abs(tie + p.sum(axis=1) - plan.series["network"]["losses_mw"])
     found += view.where(
         "energy_balance", "tie", balance, BALANCE_MW, "balance with losses is off by {:.3f} MW"

@@ -24,8 +24,9 @@ EXPECTED = {
     "chp": (),
     "h2_store": ("h2_kg", "delivery_kg_per_h", "vented_kg_per_h"),
     "load": ("load_mw", "shed_mw", "modulated_mw", "rebound_mw", "open_blocks"),
-    "tie": ("import_mw", "export_mw", "price_cny_per_mwh", "import_max_mw"),
+    "tie": ("import_mw", "export_mw", "price_cny_per_mwh", "import_max_mw", "q_mvar"),
     "network": ("losses_mw",),
+    "actuator": ("position",),
 }
 """Series that a plan must carry, by kind; resources and loads carry p_mw and q_mvar as well."""
 
@@ -75,9 +76,10 @@ def seen(park: Park, plan: Plan, forecast: Forecast) -> tuple[Seen | None, list[
     """Return the view of a plan, or the violations of `length` and `finite` that forbid one."""
     kinds = {name: row.kind for name, row in park.resources.items()}
     kinds |= dict.fromkeys(park.loads, "load") | {"tie": "tie", "network": "network"}
+    kinds |= dict.fromkeys(park.actuators, "actuator")
     found = []
     for name, kind in kinds.items():
-        own = () if kind in ("tie", "network") else ("p_mw", "q_mvar")
+        own = () if kind in ("tie", "network", "actuator") else ("p_mw", "q_mvar")
         for key in (*own, *EXPECTED[kind]):
             values = plan.series.get(name, {}).get(key)
             if values is None or np.shape(values) != (plan.steps,):
