@@ -9,12 +9,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from controllers.planning.bill import PARK
+from controllers.planning.contingency import classes, finished
 from controllers.planning.curable import is_held, rows_of
 from controllers.planning.limits import USED
 from controllers.planning.prices import Around, shadow_prices
 from controllers.planning.problem import Model, costs_of
+from controllers.planning.reactive import positions_of, relaxations_of
 from controllers.planning.security import Secured
 from controllers.planning.slots import Situation
+from network.contingency import Breach
 from network.powerflow import AcStates
 from vpp.devices import Pv, Wind
 from vpp.types import Array, Plan, PlanLabel, Relaxation, TieSensitivity, Violation
@@ -61,7 +64,12 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
     costs = costs_of(model, secured.solution.x[: model.compiled.size])
     shares = model.bill.shares(model.compiled, secured.solution.x[: model.compiled.size])
     gross = sum(abs(value) for value in costs.values())
-    relaxations = _relaxations(model, situation, secured)
+    series = _series(model, situation, secured)
+    outages = finished(secured.outages, series)
+    relaxations = (
+        *_relaxations(model, situation, secured),
+        *(_outage_relaxation(b) for b in outages.curable(secured.held)),
+    )
     label = PlanLabel.OPTIMAL if verdict.optimal else PlanLabel.FEASIBLE
     plan = Plan(
         id="",
@@ -76,7 +84,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
         gap=verdict.gap_cny / gross if gross > 0 else math.nan,
         cost_cny=sum(costs.values()),
         cost_breakdown_cny=costs,
-        series=_series(model, situation, secured),
+        series=series,
         initial=situation.state,
         curtailment_cause=_causes(model, situation, secured),
         vm_pu=by_name(secured.states.buses, secured.states.vm_pu),
@@ -87,6 +95,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
         cost_by_owner_cny=_owned(shares.by_owner, costs),
         cost_by_step_cny={item: _clean(cny[window.span]) for item, cny in shares.by_step.items()},
         shadow_prices=_prices(model, situation, secured),
+        contingencies=classes(outages, secured.held, series["tie"]["import_mw"]),
     )
     return Candidate(plan, secured.rounds)
 
@@ -137,10 +146,10 @@ def _series(model: Model, situation: Situation, secured: Secured) -> dict[str, d
         own = block.series(secured.values[name], situation)
         series[name] = {
             "p_mw": _clean(secured.p_mw[:, k]),
-            "q_mvar": _clean(secured.q_mvar[:, k]),
+            "q_mvar": _clean(secured.reactive.q_mvar[:, k]),
             **{key: _clean(values[span]) for key, values in own.items()},
         }
-    series |= tie_series(situation, secured.states)
+    series |= tie_series(situation, secured.states) | positions_of(model.park, secured.reactive)
     return series
 
 
@@ -154,6 +163,7 @@ def tie_series(situation: Situation, states: AcStates) -> dict[str, dict[str, Ar
             "price_cny_per_mwh": situation.price_cny_per_mwh[span].copy(),
             "import_max_mw": situation.import_max_mw[span].copy(),
             "export_max_mw": situation.export_max_mw[span].copy(),
+            "q_mvar": _clean(states.q_tie_mvar),
         },
         "network": {"losses_mw": states.losses_mw.copy()},
     }
@@ -219,7 +229,19 @@ def _relaxations(model: Model, situation: Situation, secured: Secured) -> tuple[
                 reason=f"{_why(secured, v)}: {v.text}",
             )
         )
-    return tuple(found)
+    return (*found, *relaxations_of(model.park, secured.reactive))
+
+
+def _outage_relaxation(breach: Breach) -> Relaxation:
+    at = breach.row.startswith("branch:")
+    amount = abs(float(np.nan_to_num(breach.value - breach.limit)))
+    return Relaxation(
+        limit=breach.name,
+        step=breach.step,
+        amount=amount,
+        unit="%" if at else "pu",
+        reason=f"step {breach.step}: after the outage {'loading' if at else 'voltage'} is off its limit",
+    )
 
 
 def _why(secured: Secured, violation: Violation) -> str:

@@ -7,21 +7,22 @@ import numpy as np
 import numpy.typing as npt
 
 from controllers.planning.blocks.block import Bounds
+from controllers.planning.contingency import Looked, look, rows_for
 from controllers.planning.curable import is_curable, is_held, resting
 from controllers.planning.problem import Losses, Model, row_of, set_losses, solution_of
+from controllers.planning.reactive import NETWORK_RULES, planned
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
-from network.model import q_mvar
+from network.contingency import Breach, Operation
 from network.powerflow import AcStates, Oracle
+from network.reactive import VarPlan
 from network.security import Cut, cuts, sensitivities_all, violations
 from vpp.clock import monotonic_s
-from vpp.park.model import Park
 from vpp.types import Array, TieSensitivity, Violation
 
 MAX_ROUNDS = 8
 TIE_TOLERANCE_MW = 0.01
 """Largest difference between the linear tie power and the AC one that ends the loop (assumption)."""
-NETWORK_RULES = ("voltage", "loading", "power_flow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,8 @@ class Secured:
     """Block or limit -> variable -> (n,)."""
     p_mw: Array
     """(steps, elements) in the oracle's order."""
-    q_mvar: Array
-    states: AcStates
+    reactive: VarPlan
+    """Q, steps and taps, and the AC states with them."""
     cuts: tuple[Cut, ...]
     rounds: int
     violations: tuple[Violation, ...]
@@ -43,6 +44,23 @@ class Secured:
     """Rows, as (step, name), that no dispatch can keep: they are held at what they are without one."""
     tie_error_mw: float
     """Largest difference between the linear tie power and the AC one."""
+    outages: Looked
+    """What the park's outages would do."""
+
+    @property
+    def states(self) -> AcStates:
+        """AC states of all steps."""
+        return self.reactive.states
+
+    @property
+    def vars(self) -> tuple[Array, Array]:
+        """Return (q_mvar, positions)."""
+        return self.reactive.q_mvar, self.reactive.positions
+
+    @property
+    def curable_outages(self) -> tuple[Breach, ...]:
+        """What outages would break and some dispatch may cure."""
+        return self.outages.curable(self.held)
 
     @property
     def curable(self) -> tuple[Violation, ...]:
@@ -50,9 +68,14 @@ class Secured:
         return tuple(v for v in self.violations if not is_held(self.held, v))
 
     @property
+    def is_kept(self) -> bool:
+        """Return whether nothing curable is broken, with and without an outage."""
+        return not self.curable and not self.curable_outages
+
+    @property
     def is_clean(self) -> bool:
         """Return whether nothing curable is broken and the linear tie agrees with the AC one."""
-        return not self.curable and self.tie_error_mw < TIE_TOLERANCE_MW
+        return self.is_kept and self.tie_error_mw < TIE_TOLERANCE_MW
 
 
 def losses_at(window_first: int, n: int, models: tuple[TieSensitivity, ...], losses_mw: Array) -> Losses:
@@ -71,9 +94,18 @@ def injections(model: Model, values: Mapping[str, Mapping[str, Array]], situatio
     return np.column_stack([values[name]["p_mw"][situation.window.span] for name in model.blocks])
 
 
-def reactive(park: Park, elements: tuple[str, ...], p_mw: Array) -> Array:
-    """Return (steps, elements) of reactive injections by the fixed rule of each element."""
-    return np.column_stack([q_mvar(park, name, p_mw[:, k]) for k, name in enumerate(elements)])
+def series_of(
+    model: Model, values: Mapping[str, Mapping[str, Array]], p_mw: Array, situation: Situation
+) -> dict[str, dict[str, Array]]:
+    """Return the series of every block of a solution, p_mw among them, (steps,)."""
+    span = situation.window.span
+    return {
+        name: {
+            "p_mw": p_mw[:, k],
+            **{key: mw[span] for key, mw in block.series(values[name], situation).items()},
+        }
+        for k, (name, block) in enumerate(model.blocks.items())
+    }
 
 
 def secure(
@@ -87,16 +119,18 @@ def secure(
     losses: Losses,
     deadline_true_s: float,
     known_cuts: tuple[Cut, ...] = (),
+    near: tuple[Array, Array] | None = None,
 ) -> Secured | None:
     """Return the solution made AC-clean with its integers fixed, or None when a solve has no values.
 
     Each round settles the rounded variables, moves losses and efficiency curves to the solution,
     adds a row for each violated limit and re-solves warm. It ends when nothing curable is
     broken and the linear tie power agrees with the AC one, or after `MAX_ROUNDS` or at the deadline.
+    `near` is (q_mvar, positions) of a solution of the same situation.
     """
     lower, upper = bounds[0].copy(), bounds[1].copy()
     _fix(lower, upper, first.x, model.integers)
-    now = _checked(model, oracle, situation, first, cuts=known_cuts)
+    now = _checked(model, oracle, situation, first, cuts=known_cuts, near=near)
     for round_ in range(2, MAX_ROUNDS + 1):
         losses = _moved(losses, model, situation, now.p_mw, now.states.losses_mw)
         now = _cut(model, oracle, situation, now)
@@ -112,7 +146,9 @@ def secure(
         again = solver.run(integers=np.empty(0, dtype=np.int64), seconds=seconds)
         if again.status is not SolveStatus.OPTIMAL:
             return None
-        now = _checked(model, oracle, situation, again, cuts=now.cuts, rounds=round_, held=now.held)
+        now = _checked(
+            model, oracle, situation, again, cuts=now.cuts, near=now.vars, rounds=round_, held=now.held
+        )
         if now.is_clean or monotonic_s() > deadline_true_s:
             break
     return now
@@ -125,26 +161,29 @@ def _checked(
     solution: Solution,
     *,
     cuts: tuple[Cut, ...],
+    near: tuple[Array, Array] | None,
     rounds: int = 1,
     held: frozenset[tuple[int, str]] = frozenset(),
 ) -> Secured:
     """Return a solution with its AC states and what they break."""
     values = solution_of(model, solution.x[: model.compiled.size])
     p = injections(model, values, situation)
-    q = reactive(model.park, oracle.elements, p)
-    states = oracle.solve(p, q)
+    series = series_of(model, values, p, situation)
+    modes = {name: own["mode_code"] for name, own in series.items() if "mode_code" in own}
+    var = planned(oracle, situation, p, modes, near)
+    states = var.states
     tie = (values["tie"]["import_mw"] - values["tie"]["export_mw"])[situation.window.span]
     return Secured(
         solution=solution,
         values=values,
         p_mw=p,
-        q_mvar=q,
-        states=states,
+        reactive=var,
         cuts=cuts,
         rounds=rounds,
         violations=tuple(v for v in violations(model.park, states) if v.rule in NETWORK_RULES),
         held=held,
         tie_error_mw=float(np.nanmax(np.abs(tie - states.p_tie_mw), initial=0.0)),
+        outages=look(oracle, Operation(p_mw=p, q_mvar=var.q_mvar, positions=var.positions), series, held),
     )
 
 
@@ -153,11 +192,10 @@ def _cut(model: Model, oracle: Oracle, situation: Situation, now: Secured) -> Se
 
     Rows of earlier rounds stay: replacing them lets the solution swing between two points.
     """
+    after = rows_for(situation, now.outages, now.held, _movable(model))
+    found, held = [*now.cuts, *after.cuts], {*now.held, *after.held}
     steps = sorted({v.step for v in now.curable if v.step is not None})
-    if not steps:
-        return now
-    linear = sensitivities_all(oracle, now.p_mw, now.q_mvar, steps=steps)
-    found, held = list(now.cuts), set(now.held)
+    linear = sensitivities_all(oracle, now.p_mw, *now.vars, steps=steps) if steps else ()
     for cut in cuts(linear, _movable(model)):
         curable = is_curable(situation, cut)
         found.append(cut if curable else resting(situation, cut))
