@@ -294,7 +294,8 @@ def _hydrogen(park: Park, snapshot: Snapshot) -> Hydrogen:
         )
         if stores
         else inf,
-        out_kg_per_h=sum(d.params.pipeline_max_kg_per_h for d in stores),
+        out_kg_per_h=sum(d.params.pipeline_max_kg_per_h for d in stores)
+        + sum(values[n].get("h2_kg_per_h", 0.0) for n, r in park.resources.items() if r.kind == "ammonia"),
         made_kg_per_h=made,
     )
 

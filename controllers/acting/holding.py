@@ -9,12 +9,23 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from math import inf, log
 
-import numpy as np
-
 from controllers.acting.expectation import State
-from vpp.devices import Bess, Caes, Device, Electrolyzer, Pv, Wind, bess, caes, curve, electrolyzer
-from vpp.park import price_cny_per_mwh as tariff_cny_per_mwh
+from vpp.devices import (
+    Ammonia,
+    Bess,
+    Caes,
+    Chp,
+    Device,
+    Electrolyzer,
+    Pv,
+    Wind,
+    bess,
+    caes,
+    curve,
+    electrolyzer,
+)
 from vpp.park.model import Park
+from vpp.park.worth import refill_cny_per_mwh
 
 Segment = tuple[float, float]
 """Terminal powers [low, high] MW that a device can stay at."""
@@ -28,7 +39,7 @@ class Hydrogen:
     room_kg: float
     """Until full; inf where the park has no store."""
     out_kg_per_h: float
-    """What leaves it at most: the pipeline's limit."""
+    """What leaves it at most: the pipeline's limit and what ammonia loops take now."""
     made_kg_per_h: Mapping[str, float]
     """By electrolyser what it makes now."""
 
@@ -55,6 +66,8 @@ def segments(device: Device) -> tuple[Segment, ...]:
     if isinstance(device, Electrolyzer):
         standby = device.standby_mw
         return ((-device.load_max_mw, -device.load_min_mw), (-standby, -standby), (0.0, 0.0))
+    if isinstance(device, Ammonia):
+        return ((-device.load_max_mw, -device.load_min_mw), (-device.idle_mw, -device.idle_mw))
     return ((resource.p_min_mw, resource.p_max_mw),)
 
 
@@ -169,6 +182,8 @@ def ramp_mw_per_min(device: Device) -> float:
         return max(device.params.turbine.ramp_mw_per_min, train.trains * train.ramp_mw_per_min)
     if isinstance(device, Electrolyzer):
         return -device.params.ramp_pct_per_s / 100 * device.resource.p_min_mw * 60
+    if isinstance(device, Ammonia | Chp):
+        return device.ramp_mw_per_h / 60
     return inf
 
 
@@ -177,8 +192,8 @@ def price_cny_per_mwh(park: Park, device: Device, from_mw: float, to_mw: float, 
 
     Wear per MWh discharged; stored energy at what it costs to fill it again in the cheapest eighth of
     the next 24 hours, carbon included (the plan's own worth of a store, `planning.limits.terminal`);
-    hydrogen not made (or made) at the contract's price; curtailment at the contract's price, saved
-    where the change goes up. An average over the change; assumption: starts are not in it.
+    hydrogen and ammonia not made (or made) at the contract's price; fuel and its carbon; curtailment at
+    the contract's price, saved where the change goes up. An average over the change; assumption: starts are not in it.
     """
     moved = to_mw - from_mw
     if isinstance(device, Wind | Pv):
@@ -186,9 +201,14 @@ def price_cny_per_mwh(park: Park, device: Device, from_mw: float, to_mw: float, 
     if isinstance(device, Electrolyzer) and park.contracts.hydrogen is not None:
         made = electrolyzer.h2_kg_per_h(device, -to_mw) - electrolyzer.h2_kg_per_h(device, -from_mw)
         return -made * park.contracts.hydrogen.price_cny_per_kg / abs(moved) if moved else 0.0
+    if isinstance(device, Chp):
+        carbon = park.contracts.carbon.price_cny_per_t * device.params.co2_t_per_mwh
+        return (device.params.fuel_cny_per_mwh + carbon) * (1 if moved > 0 else -1)
+    if isinstance(device, Ammonia) and park.contracts.ammonia is not None:
+        return park.contracts.ammonia.price_cny_per_t / device.params.el_mwh_per_t * (1 if moved > 0 else -1)
     if not isinstance(device, Bess | Caes):
         return 0.0
-    low = refill_cny_per_mwh(park, at)
+    low = refill_cny_per_mwh(park, [at + timedelta(hours=k) for k in range(24)])
     if isinstance(device, Bess):
         eta_in, eta_out, wear = (
             device.params.eta_ch,
@@ -209,11 +229,3 @@ def price_cny_per_mwh(park: Park, device: Device, from_mw: float, to_mw: float, 
         return net * (wear + low / eta_in / eta_out) if net > 0 else net * low
 
     return (cny_per_h(to_mw) - cny_per_h(from_mw)) / abs(moved) if moved else 0.0
-
-
-def refill_cny_per_mwh(park: Park, at: datetime) -> float:
-    """Return the price of energy in the cheapest eighth of the next 24 hours, carbon included."""
-    starts = [at + timedelta(hours=k) for k in range(24)]
-    carbon = park.contracts.carbon
-    low = float(np.quantile(tariff_cny_per_mwh(park, starts), 0.125))
-    return low + carbon.price_cny_per_t * carbon.grid_kg_per_kwh

@@ -99,7 +99,7 @@ def device_reach(
     for within_s in SAMPLES_S:
         reach = _at(park, device, state, far, within_s, sign=sign, drive=drive, hydrogen=hydrogen)
         limit = why if abs(far - state.p_mw - sign * reach.mw) < _near(device) else reach.limit
-        if reach.mw > best.mw + NOISE_MW or best.mw == 0.0:
+        if reach.mw <= cap.mw + NOISE_MW and (reach.mw > best.mw + NOISE_MW or best.mw == 0.0):
             best = replace(reach, limit=limit)
         if within_s in HORIZONS_S:
             found.append(replace(best, within_s=within_s))
