@@ -85,7 +85,7 @@ def _park(
         generated=settings.generated,
         csv_profiles=profiles,
         operating_point=delivered,
-        warnings=tuple(text for profile in profiles.values() for text in profile.warnings),
+        warnings=tuple(dict.fromkeys(text for p in profiles.values() for text in p.warnings)),
     )
 
 

@@ -1,19 +1,21 @@
-"""`vpp park ...`: copy a shipped park, and look at a folder before anything runs on it."""
+"""`vpp park ...`: make or copy a park, and look at a folder before anything runs on it."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vpp.service import cli_import
 from vpp.service.cli_options import JsonOption, ParkArgument
 from vpp.service.terminal import say, to_json
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    park = typer.Typer(help="Copy or check a park folder.", no_args_is_help=True, rich_markup_mode=None)
+    park = typer.Typer(help="Make, copy or check a park folder.", no_args_is_help=True, rich_markup_mode=None)
     park.command("check")(check)
     park.command("copy")(copy)
+    cli_import.register(park)
     app.add_typer(park, name="park")
 
 
