@@ -193,7 +193,8 @@ def price_cny_per_mwh(park: Park, device: Device, from_mw: float, to_mw: float, 
     Wear per MWh discharged; stored energy at what it costs to fill it again in the cheapest eighth of
     the next 24 hours, carbon included (the plan's own worth of a store, `planning.limits.terminal`);
     hydrogen and ammonia not made (or made) at the contract's price; fuel and its carbon; curtailment at
-    the contract's price, saved where the change goes up. An average over the change; assumption: starts are not in it.
+    the contract's price, saved where the change goes up. An average over the change; assumption: starts
+    are not in it.
     """
     moved = to_mw - from_mw
     if isinstance(device, Wind | Pv):

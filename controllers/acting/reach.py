@@ -94,6 +94,8 @@ def device_reach(
     far = held_level_mw(device, bound, sign)
     if sign * (bound - far) > NOISE_MW:
         why = "minimum_load"
+    if sign * (far - state.p_mw) <= NOISE_MW:
+        return nothing(why, state.p_mw)
     best = Reach(within_s=0.0, mw=0.0, setpoint_mw=state.p_mw, reached_s=0.0, hold_s=inf, limit=why)
     found: list[Reach] = []
     for within_s in SAMPLES_S:
@@ -139,7 +141,7 @@ def _at(
     settled = abs(passed.p_mw - far) < _near(device)
     order = far if settled else min(max(held_level_mw(device, passed.p_mw, sign), low), high)
     after = passed if order == far else moved(device, state, order, within_s, drive)
-    mw = sign * (after.p_mw - state.p_mw)
+    mw = sign * (after.p_mw - state.p_mw) if sign * (order - state.p_mw) > NOISE_MW else 0.0
     lasts_s = hold_s(park, device, after, order, hydrogen) if mw > NOISE_MW else inf
     limit = _motion_limit(device, passed, order)
     if mw <= NOISE_MW or lasts_s < 1.0:
