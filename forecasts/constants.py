@@ -43,6 +43,8 @@ TEMPERATURE_MAX_H = 15.0
 
 LOAD_SIGMA = 0.015
 LOAD_TAU_MIN = 60.0
+BATCH_PULSE = 0.15
+"""Of a batch load, from knot to knot, greatest to least."""
 
 LOAD_SHAPES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {

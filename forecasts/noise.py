@@ -17,7 +17,8 @@ KNOTS = DAY_S // KNOT_S
 
 
 @lru_cache(maxsize=4096)
-def _white(seed: int, names: tuple[str, ...], day: int) -> Array:
+def white_day(seed: int, names: tuple[str, ...], day: int) -> Array:
+    """Return white noise of unit variance at the knots of a day, shape (KNOTS,)."""
     return generator(seed, *names, day).standard_normal(KNOTS)
 
 
@@ -58,7 +59,7 @@ def _filtered(gain: float, pole: float, x: Array) -> Array:
 
 def _history(seed: int, names: tuple[str, ...], day: int, tau_min: float) -> Array:
     back = int(np.ceil(30 * tau_min * 60 / DAY_S))
-    return np.concatenate([_white(seed, names, d) for d in range(day - back, day + 1)])
+    return np.concatenate([white_day(seed, names, d) for d in range(day - back, day + 1)])
 
 
 @lru_cache(maxsize=4096)
