@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import ceil, inf
 
 from controllers.acting.expectation import State
-from controllers.acting.holding import Hydrogen, floor_mwh, held_level_mw, hold_s
+from controllers.acting.holding import Hydrogen, floor_mwh, held_level_mw, hold_s, ramp_mw_per_min
 from controllers.acting.selection import block_mw
 from vpp.devices import DEVICE_TYPES, Bess, Caes, Command, Device, Electrolyzer, Pv, Wind, caes
 from vpp.devices.caes_machine import LOADED, bound_to_run
@@ -141,7 +141,9 @@ def _at(
     settled = abs(passed.p_mw - far) < _near(device)
     order = far if settled else min(max(held_level_mw(device, passed.p_mw, sign), low), high)
     after = passed if order == far else moved(device, state, order, within_s, drive)
-    mw = sign * (after.p_mw - state.p_mw) if sign * (order - state.p_mw) > NOISE_MW else 0.0
+    # a trip at the store's edge is faster than the ramp, and nothing to count on
+    fastest_mw = ramp_mw_per_min(device) * within_s / 60
+    mw = min(sign * (after.p_mw - state.p_mw), fastest_mw) if sign * (order - state.p_mw) > NOISE_MW else 0.0
     lasts_s = hold_s(park, device, after, order, hydrogen) if mw > NOISE_MW else inf
     limit = _motion_limit(device, passed, order)
     if mw <= NOISE_MW or lasts_s < 1.0:
