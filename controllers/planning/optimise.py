@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from controllers.planning.pins import can_be_held, given_up, held, in_the_way
 from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
+from controllers.planning.reactive import planned
 from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
-from controllers.planning.security import Secured, losses_at, reactive, secure
+from controllers.planning.security import Secured, losses_at, secure
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Row, Solution, SolveStatus, WarmSolver
 from network.powerflow import Oracle
@@ -24,6 +26,8 @@ SEARCHES = 3
 """Searches for commitments, each knowing what the one before could not keep."""
 WORSE = 1.1
 """Growth of a relaxation up to which commitments are not searched anew (assumption)."""
+PIN_ATTEMPTS = 3
+"""As wished, without what has no solution, without what breaks the network."""
 NO_INTEGERS = np.empty(0, dtype=np.int64)
 
 
@@ -43,10 +47,42 @@ def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: floa
     """Yield plans by optimisation, best first, without certificate.
 
     With a previous plan its commitments are kept, which makes the problem a warm LP; where that has no
-    solution or needs a relaxation that the previous plan did not, commitments are searched anew.
+    solution or needs a relaxation that the previous plan did not, commitments are searched anew. Pins
+    are bounds; where they leave no solution or break the network, they give way.
     """
     losses = _losses(course, oracle, now)
-    bounds = set_situation(course.model, now, losses)
+    if not now.pins:
+        bounds = set_situation(course.model, now, losses)
+        yield from _ways(course, oracle, now, bounds, losses, until_true_s=until_true_s)
+        return
+    given: dict[tuple[int, int], float] = {}
+    tried: list[Candidate] = []
+    for _ in range(PIN_ATTEMPTS):
+        free = set_situation(course.model, now, losses)
+        bounds = held(course.model, now, free, given)
+        left_s = until_true_s - monotonic_s()
+        if tried or can_be_held(course.solver, bounds, seconds=left_s):
+            found = list(_ways(course, oracle, now, bounds, losses, until_true_s=until_true_s))
+            tried = found + tried
+            broken = in_the_way(course.model, now, found[0].plan) if found else {}
+            if found and not broken.keys() - given.keys():
+                break
+            given |= broken
+        if not tried:
+            given |= given_up(course.model, course.solver, now, free, seconds=SEARCH_SHARE * left_s)
+    yield from tried
+
+
+def _ways(
+    course: Course,
+    oracle: Oracle,
+    now: Situation,
+    bounds: tuple[Array, Array],
+    losses: Losses,
+    *,
+    until_true_s: float,
+) -> Iterator[Candidate]:
+    """Yield the plans inside bounds, best first: kept commitments where they do, else a search."""
     kept = _kept(course, oracle, now, bounds, losses, until_true_s=until_true_s)
     if kept is not None and _nothing_new(kept.plan, now.previous):
         yield kept
@@ -144,12 +180,13 @@ def _searched(
             losses=losses,
             deadline_true_s=until_true_s,
             known_cuts=cuts,
+            near=best[1].vars if best is not None else None,
         )
         # limits that these commitments cannot keep, or air that the true curves take, may suit others:
         # the next search knows the rows and the curves' corrections
         best = (solution, secured) if secured is not None else best
         cuts = secured.cuts if secured is not None else cuts
-        if monotonic_s() > until_true_s or (secured is not None and not secured.curable):
+        if monotonic_s() > until_true_s or (secured is not None and secured.is_kept):
             break
     if best is None:
         return None
@@ -192,7 +229,8 @@ def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
         known = {**now.available_mw, **{name: -mw for name, mw in now.load_mw.items()}}
         rest = np.zeros(window.axis.n)
         p = np.column_stack([known.get(name, rest)[window.span] for name in elements])
-        remember(course, oracle, starts, p)
+        var = planned(oracle, now, p, {})
+        remember(course, oracle, starts, (p, var.q_mvar, var.positions))
     pairs = [course.linear[start] for start in starts]
     return losses_at(
         window.first, window.axis.n, tuple(m for m, _ in pairs), np.array([mw for _, mw in pairs])
@@ -200,12 +238,14 @@ def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
 
 
 def remember(
-    course: Course, oracle: Oracle, starts: list[datetime], p_mw: Array
+    course: Course, oracle: Oracle, starts: list[datetime], operation: tuple[Array, Array, Array]
 ) -> tuple[TieSensitivity, ...]:
-    """Return the network models of operating points (steps, elements), and keep them for the next plan."""
-    q = reactive(course.model.park, oracle.elements, p_mw)
-    models = sensitivities_all(oracle, p_mw, q)
-    losses = oracle.solve(p_mw, q).losses_mw
+    """Return the network models of operating points, and keep them for the next plan.
+
+    `operation` is (p_mw, q_mvar, positions), a row per step.
+    """
+    models = sensitivities_all(oracle, *operation)
+    losses = oracle.solve(*operation).losses_mw
     kept = {start: (model, float(mw)) for start, model, mw in zip(starts, models, losses, strict=True)}
     course.linear = {start: pair for start, pair in course.linear.items() if start >= starts[0]} | kept
     return models

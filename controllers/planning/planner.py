@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from controllers.planning.checker import check
 from controllers.planning.fallback import rule_plan, shifted_plan
 from controllers.planning.optimise import Course, optimised, remember, steps_of
+from controllers.planning.pins import declared
 from controllers.planning.problem import build
+from controllers.planning.reactive import operation_of
 from controllers.planning.release import Candidate, Released, plan_id
 from controllers.planning.situation import situation
 from controllers.planning.slots import Axis, Situation, first_step
@@ -21,7 +21,7 @@ from network.powerflow import Oracle
 from vpp.clock import monotonic_s
 from vpp.errors import NoPlan
 from vpp.park.model import Park
-from vpp.types import Certificate, DispatchOrder, Forecast, Plan, PlantState
+from vpp.types import Certificate, DispatchOrder, Forecast, Pin, Plan, PlantState
 
 SPARE_STEPS = 8
 """Steps beyond a day in the usual model: a plan made in a day's last two hours reaches to the end of
@@ -48,12 +48,14 @@ class Planner:
         deadline_s: float,
         previous: Plan | None = None,
         orders: Sequence[DispatchOrder] = (),
+        pins: Sequence[Pin] = (),
     ) -> Released:
         """Return a certified plan of `steps` steps from the step that `state.at` lies in.
 
         A step that has begun counts with what is left of it. Commitments of `previous` are kept
         unless that is infeasible or needs a relaxation. `deadline_s` are true seconds for the whole;
-        rungs below the search take milliseconds and may end just behind it. Raises NoPlan when no
+        rungs below the search take milliseconds and may end just behind it. `pins` hold elements fixed;
+        what cannot be held gives way, is declared and makes the plan a relaxed one. Raises NoPlan when no
         rung of the ladder passes the checker, InvalidInput when the forecast does not fit.
         """
         began = monotonic_s()
@@ -69,10 +71,11 @@ class Planner:
             forecast=forecast,
             previous=previous,
             orders=orders,
+            pins=pins,
         )
         refused = []
         for candidate in self._ladder(course, now, began + deadline_s):
-            plan = candidate.plan
+            plan = declared(self.park, candidate.plan, now.pins)
             certificate = check(self.park, plan, forecast, self.oracle)
             certificate = replace(certificate, cut_rounds=candidate.rounds)
             if certificate.ok:
@@ -109,8 +112,7 @@ class Planner:
 
     def _release(self, course: Course, plan: Plan, certificate: Certificate, began_true_s: float) -> Released:
         self._serial += 1
-        p = np.column_stack([plan.series[name]["p_mw"] for name in self.oracle.elements])
-        models = remember(course, self.oracle, steps_of(plan), p)
+        models = remember(course, self.oracle, steps_of(plan), operation_of(self.oracle, plan))
         plan = replace(
             plan,
             id=plan_id(self.park.name, plan, self.park.site.zone, self._serial),

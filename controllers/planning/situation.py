@@ -7,7 +7,7 @@ from controllers.planning.slots import Axis, Situation, Window, orders_on, windo
 from vpp.errors import Fault, InvalidInput
 from vpp.park import price_cny_per_mwh
 from vpp.park.model import Park
-from vpp.types import Array, DispatchOrder, Forecast, Plan, PlantState
+from vpp.types import Array, DispatchOrder, Forecast, Pin, Plan, PlantState
 
 
 def situation(
@@ -20,6 +20,7 @@ def situation(
     forecast: Forecast,
     previous: Plan | None = None,
     orders: Sequence[DispatchOrder] = (),
+    pins: Sequence[Pin] = (),
 ) -> Situation:
     """Return the situation of a plan of `steps` steps whose first lies at slot `first`.
 
@@ -41,6 +42,7 @@ def situation(
         import_max_mw=at.spread(orders_on(starts, own.step_min, orders, tie.import_max_mw, "import_max_mw")),
         export_max_mw=at.spread(orders_on(starts, own.step_min, orders, export, "export_max_mw")),
         previous=previous,
+        pins=tuple(pins),
     )
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from vpp.devices import Caes, caes
 from vpp.park.model import Park
-from vpp.types import Array, DispatchOrder, Plan, PlantState
+from vpp.types import Array, DispatchOrder, Pin, Plan, PlantState
 
 MIN_FIRST_STEP_S = 60.0
 """A running step with less left than this is over: the plan starts with the next (assumption)."""
@@ -144,6 +144,8 @@ class Situation:
     import_max_mw: Array
     export_max_mw: Array
     previous: Plan | None
+    pins: tuple[Pin, ...] = ()
+    """What is to be held fixed; pins outside the window are ignored."""
 
     def is_available(self, resource: str) -> bool:
         """Return False for a device that does not answer: it is planned as standing at 0 MW."""

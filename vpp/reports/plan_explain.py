@@ -70,7 +70,7 @@ def explain(park: Park, plan: Plan) -> Explanation:
         spells=tuple(_spell(park, plan, spell) for spell in spells(park, plan)),
         steps=tuple(_step(park, plan, step) for step in range(plan.steps)),
         curtailed=tuple(_curtailed(plan)) or (Said(code="none_curtailed", values={}),),
-        gave=tuple(_gave(plan)) or (Said(code="none_gave", values={}),),
+        gave=tuple(gave(plan)) or (Said(code="none_gave", values={}),),
     )
 
 
@@ -220,7 +220,8 @@ def _curtailed(plan: Plan) -> Iterator[Said]:
                 )
 
 
-def _gave(plan: Plan) -> Iterator[Said]:
+def gave(plan: Plan) -> Iterator[Said]:
+    """Yield what gave way, once per limit, with the largest amount of each."""
     ordered = sorted(plan.relaxations, key=lambda r: (r.limit, -r.amount))
     for limit, group in groupby(ordered, key=lambda r: r.limit):
         every = list(group)

@@ -14,7 +14,14 @@ from vpp.service.times import parse_date
 
 if TYPE_CHECKING:
     from vpp.park import Park
-    from vpp.types import Plan
+    from vpp.types import Pin, Plan
+
+PinOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pin", metavar="PIN|FILE", help="Hold fixed, e.g. BESS1@10:00-12:00=-20; may be repeated."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,11 +38,16 @@ def plan(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Default: .yuanwang/PARK/plans.")
     ] = None,
+    *,
+    pin: PinOption = None,
+    base: Annotated[
+        Path | None, typer.Option("--from", metavar="PLAN.json", help="Plan that a pin `=plan` takes from.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Plan a day ahead.
 
-    Writes JSON, CSV and an HTML report; exit 5 when a limit had to give.
+    Writes JSON, CSV and an HTML report; exit 5 when a limit or a pin had to give.
     """
     first = parsed(parse_date, day)
     from vpp.park import load_park
@@ -43,8 +55,9 @@ def plan(
 
     loaded = load_park(park)
     folder = out or ROOT / loaded.name / "plans"
+    pins = pins_of(loaded, pin or [], first, days, base)
     results = []
-    for made, files in written_days(loaded, first, days, folder):
+    for made, files in written_days(loaded, first, days, folder, pins=pins):
         results.append((made, files))
         if not as_json:
             say("\n".join(plan_lines(made, files)))
@@ -53,13 +66,43 @@ def plan(
     raise typer.Exit(max(of_plan(made.label) for made, _ in results))
 
 
-def written_days(park: "Park", first: date, days: int, folder: Path) -> "Iterator[tuple[Plan, list[Path]]]":
+def pins_of(park: "Park", given: list[str], first: date, days: int, base: Path | None) -> "tuple[Pin, ...]":
+    """Return the pins of the options: each a pin, or a file with one a line; InvalidInput with all faults."""
+    from vpp.errors import InvalidInput
+    from vpp.park.pins import local_midnight, read_pins, window_faults
+    from vpp.reports import read_plan
+
+    made = None if base is None else read_plan(base)
+    pins = read_pins(park, [line for text in given for line in _lines(text)], first, base=made)
+    start, end = (local_midnight(park, first + timedelta(days=k)) for k in (0, days))
+    if faults := window_faults(pins, start, end):
+        raise InvalidInput(tuple(faults))
+    return pins
+
+
+def _lines(text: str) -> list[str]:
+    """Return the pins of one option; a text without `@` or that names a file is read as one."""
+    from vpp.errors import Fault, InvalidInput
+
+    if "@" in text and not Path(text).is_file():
+        return [text]
+    try:
+        lines = Path(text).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        fault = Fault(file="--pin", wrong=f"{text}: {error}", expected="a pin, or a file with one a line")
+        raise InvalidInput((fault,)) from error
+    return [line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip()]
+
+
+def written_days(
+    park: "Park", first: date, days: int, folder: Path, pins: "tuple[Pin, ...]" = ()
+) -> "Iterator[tuple[Plan, list[Path]]]":
     """Plan days and write the files of each to `folder/DAY`; NoPlan where none could be released."""
     from vpp.reports import write_plan
     from vpp.service.day_plans import plan_days
     from vpp.service.runs import writing
 
-    for k, made in enumerate(plan_days(park, first, days)):
+    for k, made in enumerate(plan_days(park, first, days, pins)):
         with writing(folder):
             files = list(write_plan(park, made, folder / (first + timedelta(days=k)).isoformat()))
         yield made, files
@@ -84,6 +127,9 @@ def summary(made: "Plan", files: list[Path]) -> dict[str, object]:
 
 def plan_lines(made: "Plan", files: list[Path]) -> list[str]:
     """Return what a person wants to know of a plan, in at most 80 columns where paths allow."""
+    from vpp.reports.explain_words import sentence
+    from vpp.reports.plan_explain import gave
+
     certificate = made.certificate
     lines = [
         f"{made.id}: {made.label.value}, {made.cost_cny:,.0f} CNY",
@@ -95,10 +141,8 @@ def plan_lines(made: "Plan", files: list[Path]) -> list[str]:
             f"{certificate.min_vm_pu:.3f} to {certificate.max_vm_pu:.3f} pu, "
             f"loading at most {certificate.max_loading_percent:.0f} %"
         )
-    lines += [
-        f"  gave way: {r.limit} at step {r.step} by {r.amount:.3g} {r.unit}: {r.reason}"
-        for r in made.relaxations[:20]
-    ]
-    lines += [f"  ... and {len(made.relaxations) - 20} more"] if len(made.relaxations) > 20 else []
+    told = [sentence(said, "en") for said in gave(made)]
+    lines += [f"  {line}" for line in told[:20]]
+    lines += [f"  ... and {len(told) - 20} more"] if len(told) > 20 else []
     lines += [f"  note: {note}" for note in made.notes]
     return lines + [f"  {path}" for path in files]

@@ -1,6 +1,6 @@
 """Days planned one after the other, each from the state in which the one before it ends."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,14 +12,16 @@ from forecasts import outlook
 from vpp.clock import UTC
 from vpp.devices import Ammonia
 from vpp.park.model import Park
-from vpp.types import Array, Plan, PlantState
+from vpp.types import Array, Pin, Plan, PlantState
 
 MADE_BEFORE = timedelta(hours=9)
 """A day's forecast is that of 15:00 the day before, the hour of the day-ahead job."""
 
 
-def plan_days(park: Park, first: date, days: int) -> Iterator[Plan]:
+def plan_days(park: Park, first: date, days: int, pins: Sequence[Pin] = ()) -> Iterator[Plan]:
     """Yield the plans of `days` local days; the first starts from the park's initial state.
+
+    Each day's plan holds the pins that lie in it.
 
     Raises InvalidInput before the first one where a series of the park does not reach to the last
     day, NoPlan for the first day that none can be released for.
@@ -29,7 +31,7 @@ def plan_days(park: Park, first: date, days: int) -> Iterator[Plan]:
     outlooks = [outlook(park, start - MADE_BEFORE, start, steps) for start in starts]
     planner, state = Planner(park), initial_state(park, starts[0])
     for forecast in outlooks:
-        made = planner.plan(state, forecast, steps=steps, deadline_s=DAY_AHEAD_DEADLINE_S).plan
+        made = planner.plan(state, forecast, steps=steps, deadline_s=DAY_AHEAD_DEADLINE_S, pins=pins).plan
         state = state_after(park, made)
         yield made
 
@@ -60,6 +62,7 @@ def state_after(park: Park, plan: Plan) -> PlantState:
             for name, ledger in fresh.calls.items()
         },
         month_peak_mw=peak_mw,
+        positions={name: float(plan.series[name]["position"][-1]) for name in plan.initial.positions},
     )
 
 

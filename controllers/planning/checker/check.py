@@ -12,6 +12,7 @@ from controllers.planning.checker import feeders
 from controllers.planning.checker.caes import caes_plant
 from controllers.planning.checker.hydrogen import electrolyser, hydrogen
 from controllers.planning.checker.network import network, reserve
+from controllers.planning.checker.pins import pins
 from controllers.planning.checker.seen import Seen, seen
 from controllers.planning.checker.slow import ammonia_loop, chp_unit
 from controllers.planning.checker.storage import battery
@@ -38,6 +39,11 @@ RULES = (
     "loading",
     "tie_limit",
     "reserve",
+    "reactive_limit",
+    "position",
+    "switching",
+    "power_factor",
+    "pin",
 )
 
 DEVICE_RULES: Mapping[type, Callable[[Seen, str], list[Violation]]] = {
@@ -69,6 +75,7 @@ def check(park: Park, plan: Plan, forecast: Forecast, oracle: Oracle | None = No
     states, in_network, error = network(view, oracle or Oracle(park))
     found += in_network
     found += reserve(view)
+    found += pins(view)
     return _certificate(tuple(found), states, error)
 
 
