@@ -91,14 +91,18 @@ class SnapshotLog:
         self._journal.append("snapshot", (head, _struct(layout).pack(*numbers)))
 
 
-def snapshots(folder: Path) -> Iterator[LoggedSnapshot]:
-    """Yield every logged cycle of a journal in order."""
+def snapshots(
+    folder: Path, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[LoggedSnapshot]:
+    """Yield every logged cycle of a journal in order, those of plant time [since, until] where given."""
     layout: Layout | None = None
     for record in read(folder):
         if record.kind == "layout":
             readings, devices = record.value
             layout = tuple((name, tuple(points)) for name, points in readings), tuple(devices)
-        elif record.kind == "snapshot" and layout is not None:
+        elif record.kind != "snapshot" or layout is None:
+            continue
+        elif (since is None or since <= record.at) and (until is None or record.at <= until):
             yield _unpack(record, layout)
 
 

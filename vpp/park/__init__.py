@@ -6,7 +6,7 @@ from vpp.park.load import load_park
 from vpp.park.model import Park
 from vpp.park.series import read_series, uncovered
 from vpp.park.shipped import copy_park, shipped_parks
-from vpp.park.tariff import price_cny_per_mwh
+from vpp.park.tariff import periods, price_cny_per_mwh
 
 __all__ = [
     "Park",
@@ -14,6 +14,7 @@ __all__ = [
     "endpoints",
     "initial_of",
     "load_park",
+    "periods",
     "price_cny_per_mwh",
     "read_series",
     "share_of_loops",

@@ -14,19 +14,24 @@ from vpp.types import Array
 
 def price_cny_per_mwh(park: Park, starts: Sequence[datetime]) -> Array:
     """Return the energy price at the tie of the hours in which `starts` (aware) lie, shape (steps,)."""
+    return np.array([1000.0 * period.price_cny_per_kwh for period in periods(park, starts)])
+
+
+def periods(park: Park, starts: Sequence[datetime]) -> list[TariffPeriod]:
+    """Return the tariff period of the hours in which `starts` (aware) lie."""
     zone = ZoneInfo(park.site.zone)
     local = [start.astimezone(zone) for start in starts]
-    return np.array([1000.0 * _hours_of_month(park.tariff, t.month)[t.hour] for t in local])
+    return [_hours_of_month(park.tariff, t.month)[t.hour] for t in local]
 
 
 @lru_cache(maxsize=64)
-def _hours_of_month(periods: tuple[TariffPeriod, ...], month: int) -> tuple[float, ...]:
-    prices = [float("nan")] * 24
-    for period in sorted(periods, key=lambda p: bool(p.months)):
+def _hours_of_month(tariff: tuple[TariffPeriod, ...], month: int) -> tuple[TariffPeriod, ...]:
+    by_hour: dict[int, TariffPeriod] = {}
+    for period in sorted(tariff, key=lambda p: bool(p.months)):
         if not period.months or month in period.months:
             for start, end in period.hours:
-                prices[start:end] = [period.price_cny_per_kwh] * (end - start)
-    return tuple(prices)
+                by_hour |= dict.fromkeys(range(start, end), period)
+    return tuple(by_hour[hour] for hour in range(24))
 
 
 def tariff_faults(periods: Sequence[TariffPeriod]) -> Iterator[Fault]:
