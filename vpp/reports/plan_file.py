@@ -161,7 +161,7 @@ def _array_to_list(value: Any) -> Any:
 
 
 def _list_to_array(kind: Any, value: Any) -> Any:
-    if kind is not Array:
+    if kind != Array:
         raise NotImplementedError(f"a plan does not hold {kind}")
     array = np.asarray(value, dtype=np.float64)
     if array.ndim != 1 or not np.isfinite(array).all():

@@ -78,7 +78,8 @@ def park_of(made: "Plan", option: str | None) -> "Park":
 
     loaded = load_park(option or made.park)
     missing = [name for name in (*loaded.resources, *loaded.loads) if name not in made.series]
-    foreign = set(made.series) - {*loaded.resources, *loaded.loads, "tie", "network"}
+    known = {*loaded.resources, *loaded.loads, *loaded.actuators, "tie", "network"}
+    foreign = set(made.series) - known
     if missing or foreign:
         wrong = f"its elements are not those of {made.id}: {', '.join([*missing, *sorted(foreign)][:5])}"
         raise InvalidInput((Fault(file="--park", wrong=wrong, expected=f"the park {made.park}"),))
