@@ -72,7 +72,7 @@ def _left(series: Mapping[str, Array], step_min: int) -> dict[str, float]:
     if "mode_code" in series:
         left["mode_min"] = _minutes_unchanged(series["mode_code"], step_min)
     if "stacks" in series:
-        left["on_stacks"] = float(series["stacks"][-1])
+        left |= {"on_stacks": float(series["stacks"][-1]), "warm_stacks": float(series["warm_stacks"][-1])}
     elif "h2_kg" in series:
         left["h2_kg"] = float(series["h2_kg"][-1])
     return left
