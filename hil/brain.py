@@ -55,6 +55,7 @@ def take(values: Mapping[str, float], at: datetime) -> Held:
         command=Command(
             p_mw=values["setpoint_mw"] if enabled else 0.0,
             h2_kg_per_h=values.get("setpoint_h2_kg_per_h", 0.0),
+            warm_stacks=values.get("setpoint_stacks"),
         ),
         at=at,
         reverts_at=NEVER if hold_s is None else at + timedelta(seconds=hold_s),
@@ -66,4 +67,5 @@ def acts_on(held: Held, at: datetime) -> Command:
     """Return what the device follows at plant time `at`."""
     if at < held.reverts_at:
         return held.command
-    return Command(p_mw=held.reversion_mw, h2_kg_per_h=0.0)
+    # stacks stay warm: an hour of standby costs less than a cold start
+    return Command(p_mw=held.reversion_mw, h2_kg_per_h=0.0, warm_stacks=held.command.warm_stacks)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hil import brain
 from hil.device_log import Note
-from vpp.devices import DEVICE_TYPES, Command, Device, DeviceType, Initial
+from vpp.devices import DEVICE_TYPES, Command, Device, DeviceType, Electrolyzer, Initial
 from vpp.park import Park, initial_of
 from vpp.types import Access, Point
 
@@ -132,6 +132,11 @@ class Unit:
         }
 
 
+def _warm(device: Device) -> dict[str, float]:
+    """Return the register that a plant takes over from its initial state: every stack warm."""
+    return {"setpoint_stacks": float(device.params.stacks)} if isinstance(device, Electrolyzer) else {}
+
+
 def build(device: Device, park: Park, points: tuple[Point, ...], start: datetime, note: Note) -> Unit:
     """Return a device in the park's initial state, before its first command."""
     held = brain.at_rest(device, park, start)
@@ -141,5 +146,5 @@ def build(device: Device, park: Park, points: tuple[Point, ...], start: datetime
         note=note,
         held=held,
         before=held,
-        registers={p.point: 0.0 for p in points if p.access is Access.WRITE},
+        registers={p.point: 0.0 for p in points if p.access is Access.WRITE} | _warm(device),
     )

@@ -268,6 +268,7 @@ def command_points(setpoint: Setpoint) -> dict[str, float]:
         "setpoint_mw": setpoint.p_mw,
         "setpoint_mvar": setpoint.q_mvar,
         "setpoint_h2_kg_per_h": setpoint.h2_kg_per_h,
+        "setpoint_stacks": setpoint.warm_stacks,
         "epoch": float(setpoint.epoch),
         "sequence": float(setpoint.sequence),
         "ttl_s": setpoint.ttl_s,

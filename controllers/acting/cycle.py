@@ -243,6 +243,7 @@ def _commands(
                 p_mw=request.cap_mw if uncut else p_mw,
                 q_mvar=request.q_mvar,
                 h2_kg_per_h=request.h2_kg_per_h,
+                warm_stacks=request.warm_stacks,
                 p_min_mw=room.low_mw,
                 p_max_mw=room.high_mw,
                 epoch=core.epoch,

@@ -58,8 +58,9 @@ def advance(device: Device, state: State, sent: Setpoint | None, flow: float, dt
     """Return the expected state `dt_s` plant seconds later under the last command sent."""
     asked = sent.p_mw if sent is not None else state.p_mw
     h2 = sent.h2_kg_per_h if sent is not None else 0.0
+    warm = sent.warm_stacks if sent is not None else None
     kind = DEVICE_TYPES[device.resource.kind]
-    return kind.step(device, state, Command(p_mw=asked, h2_kg_per_h=h2), dt_s, flow)
+    return kind.step(device, state, Command(p_mw=asked, h2_kg_per_h=h2, warm_stacks=warm), dt_s, flow)
 
 
 def measured(state: State, reading: Reading) -> State:

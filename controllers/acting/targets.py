@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from typing import NamedTuple
 
 from controllers.acting import trajectory
 from controllers.acting.expectation import State
@@ -32,6 +33,15 @@ FOLLOW_S: Mapping[str, float] = {"bess": 1.0, "wind": 1.0, "pv": 1.0, "electroly
 lets a limit be reached later; too long a one makes the rows ask for too much and hunt. Assumption."""
 
 
+class Wanted(NamedTuple):
+    """What the plan, or holding, asks of a device."""
+
+    p_mw: float
+    h2_kg_per_h: float
+    q_mvar: float
+    warm_stacks: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What one device is asked for in this cycle."""
@@ -42,6 +52,7 @@ class Request:
     """Command that belongs to `p_mw` unchanged; for wind and PV the plan's cap."""
     h2_kg_per_h: float
     q_mvar: float
+    warm_stacks: float
     bounds: tuple[Bound, ...]
     share: float
     """Part of a further change that is followed within this cycle, 0 to 1."""
@@ -49,10 +60,8 @@ class Request:
     """What the name plate moves by within this cycle when asked for `p_mw`."""
 
 
-def from_plan(
-    park: Park, force: PlanInForce, name: str, at: datetime, step: int
-) -> tuple[float, float, float]:
-    """Return (setpoint MW, hydrogen delivery kg/h, setpoint Mvar) of the plan."""
+def from_plan(park: Park, force: PlanInForce, name: str, at: datetime, step: int) -> Wanted:
+    """Return what the plan asks of a device at plant time `at`."""
     device = park.devices[name]
     series = force.plan.series[name]
     delivery = 0.0
@@ -63,21 +72,22 @@ def from_plan(
     if isinstance(device, Bess):
         slow = [d for d in park.devices.values() if isinstance(d, Caes | Electrolyzer | Ammonia | Chp)]
         target_mw += trajectory.mirrored_mw(slow, device, force.plan, at)
-    return target_mw, delivery, q_mvar
+    return Wanted(target_mw, delivery, q_mvar, trajectory.target_warm_stacks(device, force.plan, at))
 
 
-def held(device: Device, sent: Setpoint | None, reading: Reading) -> tuple[float, float, float]:
-    """Return the same three values for HOLD: the last command, or what the device does anyway."""
+def held(device: Device, sent: Setpoint | None, reading: Reading) -> Wanted:
+    """Return the same for HOLD: the last command, or what the device does anyway."""
     if sent is not None:
-        return sent.p_mw, sent.h2_kg_per_h, sent.q_mvar
+        return Wanted(sent.p_mw, sent.h2_kg_per_h, sent.q_mvar, sent.warm_stacks)
     if isinstance(device, Wind | Pv):
-        return device.resource.p_max_mw, 0.0, 0.0
-    return reading.values.get("p_mw", 0.0), 0.0, 0.0
+        return Wanted(device.resource.p_max_mw, 0.0, 0.0, 0.0)
+    warm = reading.values.get("warm_stacks", 0.0) + reading.values.get("heating_stacks", 0.0)
+    return Wanted(reading.values.get("p_mw", 0.0), 0.0, 0.0, warm)
 
 
 def request(
     device: Device,
-    wanted: tuple[float, float, float],
+    wanted: Wanted,
     state: State,
     *,
     sent: Setpoint | None,
@@ -86,10 +96,10 @@ def request(
 ) -> Request:
     """Return the request of one device: its target, and the bounds of protection and plan.
 
-    `wanted` is (MW, kg/h, Mvar) from the plan or held, `state` the expected state, `flow` what the
-    weather gives. The plan's bounds keep the QP from starting or stopping a machine by itself.
+    `wanted` is from the plan or held, `state` the expected state, `flow` what drives
+    the device. The plan's bounds keep the QP from starting or stopping a machine by itself.
     """
-    target, delivery, q_mvar = wanted
+    target = wanted.p_mw
     low, high = DEVICE_TYPES[device.resource.kind].command_bounds(device, state, flow)
     cap = target
     if isinstance(device, Wind | Pv):
@@ -109,8 +119,9 @@ def request(
     return Request(
         p_mw=target,
         cap_mw=cap,
-        h2_kg_per_h=delivery,
-        q_mvar=q_mvar,
+        h2_kg_per_h=wanted.h2_kg_per_h,
+        q_mvar=wanted.q_mvar,
+        warm_stacks=wanted.warm_stacks,
         bounds=tuple(bounds),
         share=share,
         drift_mw=_drift_mw(device, state, target, dt_s) if 0.0 < share < 1.0 else target - state.p_mw,

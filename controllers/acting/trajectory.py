@@ -9,7 +9,7 @@ that looks only once a minute is late by at most that minute at both ends of a b
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from vpp.devices import DEVICE_TYPES, Bess, Device, Pv, Wind
+from vpp.devices import DEVICE_TYPES, Bess, Device, Electrolyzer, Pv, Wind
 from vpp.types import Plan
 
 FREE_MW = 1e-3
@@ -49,6 +49,21 @@ def target_h2_kg_per_h(device: Device, plan: Plan, at: datetime) -> float:
     """Return the delivery asked of a hydrogen store at plant time `at`; 0 for other devices."""
     delivery = plan.series[device.resource.id].get("delivery_kg_per_h")
     return 0.0 if delivery is None else delivery.item(_where(plan, at)[2])
+
+
+def target_warm_stacks(device: Device, plan: Plan, at: datetime) -> float:
+    """Return how many stacks an electrolyser is to keep warm at plant time `at`; 0 for other devices.
+
+    Cold stacks of a step are asked for their cold start ahead of it.
+    """
+    if not isinstance(device, Electrolyzer):
+        return 0.0
+    warm = plan.series[device.resource.id].get("warm_stacks")
+    if warm is None:
+        return float(device.params.stacks)
+    i = _where(plan, at)[2]
+    ahead = _where(plan, at + timedelta(minutes=device.params.cold_start_min))[2]
+    return float(warm[i : ahead + 1].max())
 
 
 def expected_mw(device: Device, plan: Plan, at: datetime) -> float:

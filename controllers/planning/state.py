@@ -15,6 +15,7 @@ from vpp.types import Load, Plan, PlantState, Quality, Snapshot
 STATE_POINTS = (
     *("p_mw", "e_mwh", "mode_code", "trains", "starts_turbine", "starts_compressor"),
     *("on_stacks", "h2_kg", "delivered_kg", "nh3_t", "restart_min"),
+    *("warm_stacks", "heating_stacks", "heating_min"),
 )
 """Measured points that are state."""
 USABLE = (Quality.GOOD, Quality.SUBSTITUTED)
@@ -160,7 +161,7 @@ def _expected(plan: Plan | None, name: str, at: datetime) -> dict[str, float]:
     series = plan.series[name]
     return {
         k: float(series[k][step])
-        for k in ("e_mwh", "h2_kg", "mode_code", "trains")
+        for k in ("e_mwh", "h2_kg", "mode_code", "trains", "warm_stacks")
         if k in series and not (k == "h2_kg" and "stacks" in series)
     }
 

@@ -117,16 +117,25 @@ def _held_steps(now: Situation, device: Caes, name: str, machine: int) -> int:
 
 
 def electrolyser(now: Situation, name: str, device: Electrolyzer, wish: Array) -> dict[str, Array]:
-    """Return electrolysers that run in their band or stand by, whichever is nearer to the wish."""
-    load = np.clip(-wish, device.standby_mw, device.load_max_mw)
-    running = load >= (device.standby_mw + device.load_min_mw) / 2
-    load = np.where(running, np.maximum(load, device.load_min_mw), device.standby_mw) * now.is_available(name)
+    """Return electrolysers that run in their band or stand by, whichever is nearer to the wish.
+
+    Stacks that are warm stay warm; none is heated.
+    """
+    params, standing, on = device.params, device.stack_standby_mw, now.is_available(name)
+    warm = round(now.state.resources[name].get("warm_stacks", float(params.stacks))) * on
+    most = min(device.load_max_mw, warm * params.stack_load_max * params.stack_mw)
+    load = np.clip(-wish, warm * standing, max(most, warm * standing))
+    least = params.stack_load_min * params.stack_mw + (warm - 1) * standing
+    running = (load >= (warm * standing + least) / 2) & (warm > 0)
+    load = np.where(running, np.maximum(load, least), warm * standing)
     hours = now.window.dt_h[now.window.span]
     return {
         "p_mw": -load,
         "load_mw": load,
-        "stacks": np.array([float(electrolyzer.best_stacks(device, mw)) for mw in load]),
-        "h2_kg": np.array([electrolyzer.h2_kg_per_h(device, mw) for mw in load]) * hours,
+        "stacks": np.array([float(electrolyzer.best_stacks(device, mw, warm)) for mw in load]),
+        "warm_stacks": np.full(len(load), float(warm)),
+        "heating_mw": np.zeros(len(load)),
+        "h2_kg": np.array([electrolyzer.h2_kg_per_h(device, mw, warm) for mw in load]) * hours,
     }
 
 

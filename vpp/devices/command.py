@@ -12,6 +12,8 @@ class Command:
     """At the terminals, own use included, injection positive; a cap for wind and PV."""
     h2_kg_per_h: float = 0.0
     """Delivery of a hydrogen store to its pipeline; without meaning for other devices."""
+    warm_stacks: float | None = None
+    """Stacks that an electrolyser keeps warm; None: all, or none where `p_mw` asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

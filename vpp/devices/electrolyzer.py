@@ -1,9 +1,10 @@
-"""Electrolyser plant of equal stacks, kept cold, on standby or on.
+"""Electrolyser plant of equal stacks, each cold, heating, on standby or on.
 
-The plant is heated as a whole: cold (0 MW), heating (standby power, `cold_start_min`), warm. Of a
-warm plant each stack is on or on standby; a stack comes on from standby after `hot_start_min`,
-on standby power. A setpoint nearer to nothing than to standby makes the plant cold; one nearer to
-standby than to one stack's least load keeps it on standby.
+A command says how many stacks are to be warm. A cold stack (0 MW) heats for `cold_start_min` on
+standby power and is warm then. Of the warm stacks each is on or on standby; one comes on from
+standby after `hot_start_min`, on standby power. Without that number a setpoint nearer to nothing
+than to standby makes the whole plant cold and any other heats all of it. A setpoint nearer to
+standby than to one stack's least load keeps the warm stacks on standby.
 """
 
 from dataclasses import dataclass
@@ -77,32 +78,42 @@ def stack_kg_per_h(device: Electrolyzer, stack_mw: float) -> float:
     return 1000 * rated * curve.flow(device.params.kwh_per_kg_vs_load, stack_mw / rated, divide=True)
 
 
-def best_stacks(device: Electrolyzer, load_mw: float) -> int:
-    """Return how many stacks should share `load_mw` at the terminals, so that each is near its best.
+def stack_points(device: Electrolyzer) -> tuple[tuple[float, float], ...]:
+    """Return corners (stack MW, kg/h) of the concave production curve of one stack that is on."""
+    params = device.params
+    shares = {x for x, _ in params.kwh_per_kg_vs_load if params.stack_load_min < x < params.stack_load_max}
+    loads = [x * params.stack_mw for x in shares | {params.stack_load_min, params.stack_load_max}]
+    return curve.concave_hull(tuple((mw, stack_kg_per_h(device, mw)) for mw in loads))
 
-    0 below the middle between standby and one stack's least load.
+
+def best_stacks(device: Electrolyzer, load_mw: float, warm: int | None = None) -> int:
+    """Return how many of `warm` stacks (None: all) should share a load, so that each is near its best.
+
+    `load_mw` is the load at the terminals without what heats. 0 below the middle between standby and
+    one stack's least load.
     """
     params = device.params
-    standby = device.standby_mw
-    if load_mw < (standby + device.load_min_mw) / 2:
-        return 0
+    warm = params.stacks if warm is None else warm
     standing = device.stack_standby_mw
-    net = load_mw - standby
+    net = load_mw - warm * standing
+    if warm == 0 or net < (params.stack_load_min * params.stack_mw - standing) / 2:
+        return 0
     usable = [x for x, _ in params.kwh_per_kg_vs_load if x >= params.stack_load_min]
     best = min(usable or [1.0], key=lambda x: curve.value(params.kwh_per_kg_vs_load, x))
     per_stack = best * params.stack_mw - standing
     most = int(net / max(params.stack_load_min * params.stack_mw - standing, 1e-9) + 1e-9)
     least = ceil(net / (params.stack_load_max * params.stack_mw - standing) - 1e-9)
-    return min(params.stacks, max(1, least, min(most, round(net / per_stack))))
+    return min(warm, max(1, least, min(most, round(net / per_stack))))
 
 
-def h2_kg_per_h(device: Electrolyzer, load_mw: float) -> float:
-    """Return the hydrogen of a settled plant that draws `load_mw` at the terminals."""
-    on = best_stacks(device, load_mw)
+def h2_kg_per_h(device: Electrolyzer, load_mw: float, warm: int | None = None) -> float:
+    """Return the hydrogen of a settled plant of `warm` stacks (None: all) that draws `load_mw`."""
+    warm = device.params.stacks if warm is None else warm
+    on = best_stacks(device, load_mw, warm)
     if on == 0:
         return 0.0
-    net = min(load_mw, device.load_max_mw) - (device.params.stacks - on) * device.stack_standby_mw
-    return on * stack_kg_per_h(device, net / on)
+    net = min(load_mw, device.load_max_mw) - (warm - on) * device.stack_standby_mw
+    return on * stack_kg_per_h(device, min(net / on, device.params.stack_load_max * device.params.stack_mw))
 
 
 def production_points(device: Electrolyzer) -> tuple[tuple[float, float], ...]:
@@ -131,18 +142,13 @@ def wanted(device: Electrolyzer, load_mw: float) -> Literal["cold", "standby", "
 def change(device: Electrolyzer, from_mw: float, to_mw: float) -> Change:
     """Return the lead from one terminal power to the next, both <= 0.
 
-    A plant that comes from cold is asked a cold start earlier, one that comes from standby a hot
-    start earlier. Where more stacks are needed than are on, those on carry what they can meanwhile,
-    and the lead is the share of the hot start that makes the energy right.
+    A plant that comes from standby is asked a hot start earlier; stacks that come from cold are asked
+    for by their number, a cold start earlier. Where more stacks are needed than are on, those on carry
+    what they can meanwhile, and the lead is the share of the hot start that makes the energy right.
     """
     params = device.params
     before, after = max(-from_mw, 0.0), max(-to_mw, 0.0)
     half_ramp_s = abs(after - before) / (-params.ramp_pct_per_s / 100 * device.resource.p_min_mw) / 2
-    was, is_to_be = wanted(device, before), wanted(device, after)
-    if is_to_be == "cold":
-        return Change(0.0, half_ramp_s)
-    if was == "cold":
-        return Change(params.cold_start_min * 60, half_ramp_s)
     on, needed = best_stacks(device, before), best_stacks(device, after)
     if needed <= on:
         return Change(0.0, half_ramp_s)

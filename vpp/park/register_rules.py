@@ -16,7 +16,9 @@ _PER_KIND: Mapping[str, tuple[str, ...]] = {
     "pv": ("available_mw",),
     "bess": ("e_mwh", "soc"),
     "caes": ("e_mwh", "soc", "mode_code", "starts_turbine", "starts_compressor", "trains"),
-    "electrolyzer": ("h2_kg_per_h", "on_stacks"),
+    "electrolyzer": (
+        *("h2_kg_per_h", "on_stacks", "warm_stacks", "heating_stacks", "heating_min", "setpoint_stacks"),
+    ),
     "ammonia": ("nh3_t_per_h", "nh3_t", "h2_kg_per_h", "restart_min"),
     "h2_store": ("h2_kg", "delivered_kg", "setpoint_h2_kg_per_h"),
 }

@@ -35,6 +35,8 @@ class Setpoint:
     q_mvar: float
     h2_kg_per_h: float
     """Delivery of a hydrogen store to its pipeline; 0 for every other device."""
+    warm_stacks: float = 0.0
+    """Stacks that an electrolyser keeps warm; 0 for every other device."""
     p_min_mw: float
     p_max_mw: float
     """Bounds that held when the value was chosen."""

@@ -24,8 +24,17 @@ def production_kg_per_h(situation: Situation) -> Array:
     total = np.zeros(steps)
     for name, device in situation.park.devices.items():
         if isinstance(device, Electrolyzer) and situation.is_available(name):
-            total += SURE * electrolyzer.h2_kg_per_h(device, device.load_max_mw)
+            most = SURE * electrolyzer.h2_kg_per_h(device, device.load_max_mw)
+            total += most * _warm_share(situation, name, device, steps)
     return total
+
+
+def _warm_share(situation: Situation, name: str, device: Electrolyzer, steps: int) -> Array:
+    """Return (steps,) the share of the stacks that can be warm: all of them after a cold start's time."""
+    window = situation.window
+    warm = situation.state.resources[name].get("warm_stacks", float(device.params.stacks))
+    wait_min = window.axis.step_min * np.arange(steps) - (window.at - window.start).total_seconds() / 60
+    return np.where(wait_min >= device.params.cold_start_min, 1.0, warm / device.params.stacks)
 
 
 def least_mw(situation: Situation, device: Ammonia) -> Array:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from controllers.planning.checker.reactive import actuators, power_factor, sources
-from controllers.planning.checker.seen import ON_MW, POWER_MW, Seen
+from controllers.planning.checker.seen import ON_MW, Seen
 from network.powerflow import AcStates, Oracle
 from network.security import violations
 from vpp.devices import Bess, Caes, Electrolyzer
@@ -104,6 +104,6 @@ def _room_up_mw(view: Seen, name: str) -> Array:
             np.where(running, device.params.turbine.p_rated_mw - s["discharge_mw"], 0.0) + s["charge_mw"]
         )
     if isinstance(device, Electrolyzer):
-        least = np.where(s["load_mw"] > device.standby_mw + POWER_MW, device.load_min_mw, device.standby_mw)
-        return np.maximum(0.0, s["load_mw"] - least)
+        # every stack that is on may go to standby at once
+        return np.maximum(0.0, s["load_mw"] - s["heating_mw"] - device.stack_standby_mw * s["warm_stacks"])
     return np.zeros(view.n)

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controllers.acting.trajectory import expected_mw, mirrored_mw, target_h2_kg_per_h, target_mw
+from controllers.acting.trajectory import (
+    expected_mw,
+    mirrored_mw,
+    target_h2_kg_per_h,
+    target_mw,
+    target_warm_stacks,
+)
 from vpp.devices import DEVICE_TYPES, Command, Initial, caes
 from vpp.park import load_park
 from vpp.types import Plan, PlanLabel, PlantState
@@ -54,7 +60,9 @@ def follow(device, day, *, dt_s, look_s, soc=0.5, drive=None):
     state = of.initial(device, Initial(soc=soc, p_mw=float(first) if device is not CAES else 0.0))
     for at_s in range(0, day.steps * STEP_S, dt_s):
         if at_s % look_s == 0:
-            command = Command(p_mw=target_mw(device, day, START + timedelta(seconds=at_s)))
+            now = START + timedelta(seconds=at_s)
+            stacks = target_warm_stacks(device, day, now) if device is ALK else None
+            command = Command(p_mw=target_mw(device, day, now), warm_stacks=stacks)
         state = of.step(device, state, command, dt_s, 0.0 if drive is None else drive[at_s // STEP_S])
     return state
 
@@ -145,20 +153,25 @@ def test_a_battery_day_has_the_energies_of_its_plan(dt_s, look_s, allowed):
 
 
 ALK_DAYS = {
-    "cold, on in part and full load, off, on again": blocks(
-        (0, 8), (-25, 6), (-50, 8), (-15, 4), (-50, 4), (0, 8), (-50, 20),
-        (-1.95, 2), (-0.5, 4), (-30, 8), (0, 24),
+    "cold, on in part and full load, cold, on again, half of it cold": (
+        blocks(
+            (0, 4), (-0.5, 4), (-25, 6), (-50, 8), (-15, 4), (-50, 4), (0, 4), (-0.5, 4), (-50, 20),
+            (-1.95, 2), (-0.5, 4), (-20, 8), (-0.25, 4), (0, 20),
+        ),
+        blocks((0, 8), (10, 22), (0, 8), (10, 26), (5, 12), (0, 20)),
     ),
-    "standby in the gaps": blocks(
-        (-0.5, 4), (-50, 8), (-0.5, 2), (-10, 6), (-45, 6), (-0.5, 1), (-40, 8), (-0.5, 61)
+    "standby in the gaps": (
+        blocks((-0.5, 4), (-50, 8), (-0.5, 2), (-10, 6), (-45, 6), (-0.5, 1), (-40, 8), (-0.5, 61)),
+        blocks((10, 96)),
     ),
 }  # fmt: skip
+"""Terminal power, and stacks kept warm."""
 
 
-@pytest.mark.parametrize("day", ALK_DAYS.values(), ids=ALK_DAYS.keys())
+@pytest.mark.parametrize(("day", "warm"), ALK_DAYS.values(), ids=ALK_DAYS.keys())
 @pytest.mark.parametrize(("dt_s", "look_s", "allowed"), RATES)
-def test_an_electrolyser_day_has_the_energy_of_its_plan(day, dt_s, look_s, allowed):
-    state = follow(ALK, plan("ALK1", day), dt_s=dt_s, look_s=look_s)
+def test_an_electrolyser_day_has_the_energy_of_its_plan(day, warm, dt_s, look_s, allowed):
+    state = follow(ALK, plan("ALK1", day, warm_stacks=warm), dt_s=dt_s, look_s=look_s)
     assert state.energy_in_mwh == pytest.approx(energies(day)[1], rel=allowed)
 
 
