@@ -10,7 +10,7 @@ from vpp.park import Park
 
 
 def delivered_net(park: Park) -> pp.pandapowerNet:
-    """Return the solved net with the injections of `operating_point.csv`, everything at 0 where it has none.
+    """Return the solved net with the injections of `operating_point.csv`; all at 0 where it has none.
 
     InvalidInput where that state has no power flow.
     """
@@ -24,10 +24,9 @@ def delivered_net(park: Park) -> pp.pandapowerNet:
     try:
         pp.runpp(net, numba=False, calculate_voltage_angles=True)
     except pp.LoadflowNotConverged as error:
-        wrong = "the power flow of this state does not converge"
-        raise InvalidInput(
-            (Fault(file="operating_point.csv", wrong=wrong, expected="a state with a solution"),)
-        ) from error
+        wrong = "its power flow is not found from a flat start"
+        expected = "a state that does: generators here hold their power, not their voltage"
+        raise InvalidInput((Fault(file="operating_point.csv", wrong=wrong, expected=expected),)) from error
     return net
 
 

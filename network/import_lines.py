@@ -7,6 +7,8 @@ from typing import Any
 from network.import_carried import Carried, number, open_end, open_ends
 from vpp.types import Line, LineType, Switch
 
+PARK_HZ = 50.0
+"""Frequency of every park; lines of a net of another keep their charging, not their capacitance."""
 UNLIMITED_KA = 99999.0
 """Rating of a branch without one, as pandapower's converters write it."""
 
@@ -15,6 +17,8 @@ def lines_of(on: Carried, switches: list[Switch]) -> Iterator[Line]:
     """Yield every circuit of every line in service; open ends add their couplers to `switches`."""
     net = on.net
     opens = open_ends(net, "l")
+    if float(net.f_hz) != PARK_HZ:
+        on.notes.append(f"a net of {net.f_hz:g} Hz: its lines keep reactance and charging in a park of 50 Hz")
     out = Counter[str]()
     for index, row in net.line.iterrows():
         ends = (int(row["from_bus"]), int(row["to_bus"]))
@@ -58,7 +62,8 @@ def _line_type(on: Carried, row: Any, parallel: int) -> LineType | None:
     rating = float(row["max_i_ka"]) * df
     if (r == 0 and x == 0) or r < 0 or rating <= 0 or float(row["length_km"]) <= 0:
         return None
-    figures = (r, x, float(row["c_nf_per_km"]), rating, number(row, "g_us_per_km", 0.0))
+    c_nf = float(row["c_nf_per_km"]) * float(on.net.f_hz) / PARK_HZ
+    figures = (r, x, c_nf, rating, number(row, "g_us_per_km", 0.0))
     return line_type(on, figures, row.get("std_type"))
 
 

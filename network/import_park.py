@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,7 @@ def _import(source: Source, out: Path, places: Sequence[str]) -> Imported:
     if faults:
         raise InvalidInput(tuple(faults))
     draft, placed = _draft(source, on, grid, placements, out.name)
-    write_draft(draft, out)
-    park = load_park(out)
-    net = delivered_net(park)
-    there = net.res_bus.loc[[bus.id for bus in grid.buses if bus.role == "bus"], "vm_pu"]
-    here = source.net.res_bus.loc[there.index, "vm_pu"]
-    deviation = float(np.max(np.abs(there.to_numpy() - here.to_numpy())))
+    deviation = _proven(draft, source, out)
     notes = (*on.notes, *on.bus_names.note("buses"), *on.names.note("elements"))
     return Imported(
         folder=out,
@@ -76,6 +72,26 @@ def _import(source: Source, out: Path, places: Sequence[str]) -> Imported:
         notes=notes,
         deviation_pu=deviation,
     )
+
+
+def _proven(draft: Draft, source: Source, out: Path) -> float:
+    """Write the folder, read it back and return how far its voltages are from the source's, pu.
+
+    Nothing is left behind where the park is not good.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out.parent, prefix=".import-") as work:
+            folder = Path(work) / out.name
+            write_draft(draft, folder)
+            net = delivered_net(load_park(folder))
+            folder.rename(out)
+    except OSError as error:
+        wrong = error.strerror or str(error)
+        raise InvalidInput((Fault(file=str(out), wrong=wrong, expected="a folder to write"),)) from error
+    there = net.res_bus.loc[[bus.id for bus in draft.grid.buses if bus.role == "bus"], "vm_pu"]
+    here = source.net.res_bus.loc[there.index, "vm_pu"]
+    return float(np.max(np.abs(there.to_numpy() - here.to_numpy())))
 
 
 def _called(on: Carried) -> dict[str, str]:

@@ -25,7 +25,6 @@ def settings_of(
 ) -> dict[str, Any]:
     """Return the tree of `park.toml`; what is an assumption for this grid is told in `on.notes`."""
     tree: dict[str, Any] = tomllib.loads(shipped_file("park.toml").read_text(encoding="utf-8"))
-    kinds = {resource.kind for resource in resources}
     hydrogen_mw = sum(-r.p_min_mw for r in resources if r.kind == "electrolyzer")
     tree["name"] = name
     tree["site"] = _site(source, on)
@@ -47,8 +46,6 @@ def settings_of(
     }
     tree["reserve"]["up_mw"] = 0.0
     tree["curtailment"]["export_forbidden"] = False
-    if "chp" in kinds:
-        tree["initial"]["chp_mw"] = max(r.p_max_mw for r in resources if r.kind == "chp")
     tree["voltage_band"] = _bands(on)
     tree["generated"] = {"seed": 1}
     tree["contingency"] = contingency_classes(grid)

@@ -182,6 +182,11 @@ def _taps(net: Any, table: Any, notes: list[str], what: str) -> _Taps:
     step, degree = (_column(table, f"tap_step_{unit}", 0.0, count) for unit in ("percent", "degree"))
     neutral = np.where(np.isnan(raw["neutral"]), 0.0, raw["neutral"])
     pos, low, high = (raw[name] - neutral for name in ("pos", "min", "max"))
+    # without a stated range a changer reaches from neutral to where it stands
+    low, high = (
+        np.where(np.isnan(low), np.minimum(pos, 0), low),
+        np.where(np.isnan(high), np.maximum(pos, 0), high),
+    )
     changer, side = _texts(table, "tap_changer_type", count), _texts(table, "tap_side", count)
     moved = np.any([~np.isclose(a, b, rtol=1e-12) for a, b in zip((*rated, shift), now, strict=True)], axis=0)
     whole = np.all([np.equal(np.mod(x, 1), 0) for x in (pos, low, high)], axis=0) & np.isin(

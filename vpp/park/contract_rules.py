@@ -120,7 +120,8 @@ def _initial_faults(folder: Folder, settings: Settings) -> Iterator[Fault]:
             case Caes(params=p):
                 name, soc = "caes_soc", initial.caes_soc
             case Chp(params=chp, resource=plate):
-                if not chp.p_min_mw <= initial.chp_mw <= plate.p_max_mw:
+                # 0 is nothing stated: each begins at its least power, or as it was delivered
+                if initial.chp_mw and not chp.p_min_mw <= initial.chp_mw <= plate.p_max_mw:
                     band = f"{chp.p_min_mw:g} to {plate.p_max_mw:g}, the band of {plate.id}"
                     yield _fault("initial.chp_mw", f"{initial.chp_mw:g}", band)
                 continue

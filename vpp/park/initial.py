@@ -25,7 +25,8 @@ def _p_mw(park: Park, device: Device) -> float:
         case Electrolyzer():
             return -device.standby_mw
         case Chp():
-            return contract.initial.chp_mw
+            delivered = park.operating_point.get(device.resource.id)
+            return contract.initial.chp_mw if delivered is None else delivered.p_mw
         case Ammonia() if contract.ammonia is not None:
             return -device.rated_mw * contract.ammonia.initial_load_share
     return 0.0

@@ -101,7 +101,15 @@ class InitialState:
     caes_soc: Share
     caes_mode: Literal["off", "charge", "discharge"]
     chp_mw: NonNegative = 0.0
-    """Power of each CHP unit."""
+    """Power of each CHP unit; 0: its least power, or that of `operating_point.csv`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """`[approval]` of `park.toml`: how a day-ahead plan comes into force."""
+
+    mode: Literal["automatic", "manual"]
+    """automatic: when it is made; manual: when somebody approves it (`vpp approve`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,5 +206,6 @@ class Park:
     """By resource or load id; these replace the generated ones."""
     warnings: tuple[str, ...]
     """What was repaired or set aside while reading, in words."""
+    approval: Approval = field(default_factory=lambda: Approval(mode="automatic"))
     operating_point: Mapping[str, OperatingPoint] = field(default_factory=dict)
     """The state in which an imported grid was delivered, by element; empty for a park of one's own."""

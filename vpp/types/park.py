@@ -185,7 +185,8 @@ class LineType:
     r_ohm_per_km: NonNegative
     x_ohm_per_km: float
     """Negative only in equivalents (a compensated line of somebody else's grid); never 0 with r 0."""
-    c_nf_per_km: NonNegative
+    c_nf_per_km: float
+    """At 50 Hz; negative only in equivalents."""
     max_i_ka: Positive
     short_time_percent: Annotated[float, Ge(100)]
     short_time_min: NonNegative
@@ -215,7 +216,8 @@ class TrafoType:
     """Not 0; negative only for a leg of the star that stands for a three-winding transformer."""
     vkr_percent: float
     pfe_kw: NonNegative
-    i0_percent: NonNegative
+    i0_percent: float
+    """Negative where the equivalent of a transformer charges the grid."""
     tap_side: Literal["hv", "lv"]
     tap_min: int
     tap_max: int
