@@ -1,6 +1,7 @@
 """The state folder of a running park: one place for its file names and its run settings."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -57,6 +58,15 @@ class StateDir:
     def current_plan(self) -> Path:
         """The plan that control follows, as link frame; read back after a restart of control."""
         return self.plans / "current.plan"
+
+    def day_plan(self, day: date) -> Path:
+        """Folder of the day-ahead plan of a local day: plan.json, and approval.json where approved."""
+        return self.plans / day.isoformat()
+
+    @property
+    def pins(self) -> Path:
+        """What rolling plans hold fixed, JSON; absent: nothing."""
+        return self.root / "pins.json"
 
     @property
     def token(self) -> Path:

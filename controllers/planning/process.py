@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from controllers.planning.day_ahead import Inbox
 from controllers.planning.planner import Planner
 from controllers.planning.release import Released
 from controllers.planning.slots import first_step
@@ -23,7 +24,7 @@ from vpp.errors import DeviceFailure, InvalidInput, NoPlan, TimedOut
 from vpp.link import LinkClient, PlanOffer
 from vpp.park.model import Park
 from vpp.state_dir import StateDir
-from vpp.types import Plan, Reply, Snapshot
+from vpp.types import Pin, Plan, Reply, Snapshot
 
 CONNECT_S = 2.0
 """True seconds to connect to control; then a pause of the same length."""
@@ -47,6 +48,8 @@ class Desk:
     last_at: datetime | None = None
     counts: Counter[str] = field(default_factory=Counter)
     """offered, refused, failed, late, lost."""
+    inbox: Inbox | None = None
+    """Day-ahead plans and pins of the run; None for a plant in memory."""
 
 
 def steps_left(park: Park, at: datetime, plan: Plan | None) -> int:
@@ -71,10 +74,22 @@ def _midnight(park: Park, at: datetime, days: int) -> datetime:
 
 
 def replan(desk: Desk, snapshot: Snapshot, deadline_s: float) -> Released:
-    """Return a plan from a snapshot: state, nowcast, orders; commitments of the last plan are kept."""
+    """Return a plan from a snapshot: state, nowcast, orders; commitments of the last plan are kept.
+
+    When a day begins that has a day-ahead plan in force, its window and commitments are taken over.
+    """
     park, at = desk.park, snapshot.at
-    steps = steps_left(park, at, desk.plan)
     state = state_from_snapshot(park, snapshot, desk.plan)
+    pins: tuple[Pin, ...] = ()
+    if desk.inbox is not None:
+        pins = desk.inbox.pins_from(at)
+        taken = desk.inbox.day_plan(park, first_step(at, park.horizon.step_min))
+        if taken is not None:
+            desk.plan = taken.plan
+            log.info("day-ahead plan taken over", id=taken.plan.id, approved=taken.approved is not None)
+        if desk.inbox.trouble:
+            log.error("not read", reason=desk.inbox.trouble)
+    steps = steps_left(park, at, desk.plan)
     forecast = outlook(park, at, first_step(at, park.horizon.step_min), steps)
     forecast = nowcast(park, forecast, at, measured_mw(park, snapshot))
     return desk.planner.plan(
@@ -84,6 +99,7 @@ def replan(desk: Desk, snapshot: Snapshot, deadline_s: float) -> Released:
         deadline_s=deadline_s,
         previous=desk.plan,
         orders=snapshot.orders,
+        pins=pins,
     )
 
 
@@ -93,7 +109,7 @@ async def serve(park: Park, clock: Clock, state: StateDir, start: datetime, stop
     `start` is the run's plant start: what is measured before it, while the processes come up, is planned
     for from there on.
     """
-    desk = Desk(park=park, planner=await asyncio.to_thread(Planner, park))
+    desk = Desk(park=park, planner=await asyncio.to_thread(Planner, park), inbox=Inbox(state=state))
     ended = asyncio.ensure_future(stop.wait())
     while not stop.is_set():
         work = asyncio.ensure_future(_attend(desk, clock, state, start))

@@ -81,6 +81,7 @@ def _park(
         contracts=settings.contracts,
         tariff=settings.tariff,
         voltage_bands=settings.voltage_bands,
+        approval=settings.approval,
         register_maps={name: _values(rows) for name, rows in folder.register_maps.items()},
         generated=settings.generated,
         csv_profiles=profiles,

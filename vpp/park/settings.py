@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from vpp.errors import Fault
 from vpp.park.model import (
     AmmoniaContract,
+    Approval,
     CarbonContract,
     Contingency,
     Contracts,
@@ -38,9 +39,10 @@ _SINGLE = {
     "reserve": ReserveContract,
     "curtailment": CurtailmentContract,
     "initial": InitialState,
+    "approval": Approval,
     "generated": GeneratedProfile,
 }
-_OPTIONAL = {"hydrogen", "ammonia"}
+_OPTIONAL = {"hydrogen", "ammonia", "approval"}
 _LISTS = {
     "tariff": TariffPeriod,
     "voltage_band": VoltageBand,
@@ -60,6 +62,7 @@ class Settings:
     contracts: Contracts
     tariff: tuple[TariffPeriod, ...]
     voltage_bands: tuple[VoltageBand, ...]
+    approval: Approval
     generated: GeneratedProfile
     profiles: tuple[SeriesEntry, ...]
 
@@ -97,6 +100,7 @@ def read_settings(folder: Path, faults: list[Fault]) -> Settings | None:
         ),
         tariff=parts["tariff"],
         voltage_bands=parts["voltage_band"],
+        approval=parts["approval"] or Approval(mode="automatic"),
         generated=parts["generated"],
         profiles=parts["profile"],
     )

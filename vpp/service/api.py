@@ -21,6 +21,7 @@ from vpp.service.api_capability import Believer, read_offer
 from vpp.service.api_commands import command_routes
 from vpp.service.api_feed import Feed
 from vpp.service.api_guard import Guard
+from vpp.service.api_plans import plan_routes
 from vpp.service.api_problem import Problem
 from vpp.service.api_stream import events
 from vpp.service.console.page import load_assets, render_locked, render_page
@@ -61,7 +62,8 @@ def build_app(parts: Parts) -> FastAPI:
     _add_reading(app, parts)
     _add_capability(app, parts)
     _add_page(app, parts)
-    for route in command_routes(parts.feed, parts.clock).routes:
+    plans = plan_routes(parts.state, parts.park, parts.feed, parts.clock)
+    for route in (*command_routes(parts.feed, parts.clock).routes, *plans.routes):
         app.router.routes.append(route)
     return app
 

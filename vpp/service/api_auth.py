@@ -23,6 +23,8 @@ class Scope(StrEnum):
     READ = "park:read"
     LIMIT_WRITE = "limit:write"
     SHED_EXECUTE = "shed:execute"
+    PIN_WRITE = "pin:write"
+    PLAN_APPROVE = "plan:approve"
 
 
 class Guarded:

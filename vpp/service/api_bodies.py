@@ -57,6 +57,28 @@ class RestoreBody(_Body):
     ] = []
 
 
+PinText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_*@:=.+-]{3,128}$")]
+
+
+class PinsBody(_Body):
+    """Pins as the command line writes them; times without a date are of the plant's today."""
+
+    pins: Annotated[list[PinText], Field(min_length=1, max_length=100)]
+
+
+class SelectBody(_Body):
+    """Which day's plan is about to be approved."""
+
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+
+
+class ApproveBody(SelectBody):
+    """Approve what was selected, and who does."""
+
+    select: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    by: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,64}$")]
+
+
 B = TypeVar("B", bound=_Body)
 
 

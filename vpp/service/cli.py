@@ -14,6 +14,7 @@ import typer
 
 from vpp.errors import YuanwangError
 from vpp.service import (
+    cli_approve,
     cli_capability,
     cli_compare,
     cli_doctor,
@@ -48,6 +49,7 @@ for module in (
     cli_plan,
     cli_explain,
     cli_compare,
+    cli_approve,
     cli_run,
     cli_orders,
     cli_journal,
