@@ -148,8 +148,12 @@ class OutageFlows:
         self._gone = {o.name: np.isin(oracle.elements, o.devices) for o in self.outages}
         rows = limit_rows(oracle.park, oracle.buses, oracle.branches)
         self._continuous = rows.upper
-        self._short_time = _short_time(oracle.park, rows)
         self.rows = rows.names
+        branch = np.array([name.startswith("branch:") for name in rows.names])
+        self.continuous = np.where(branch, rows.upper, np.inf)
+        """Continuous ratings in percent, in the order of `rows`; voltages are not limited."""
+        self.short_time = _short_time(oracle.park, rows)
+        """The same of the short-time ratings."""
         cut_off = {name: np.isin(oracle.elements, _cut_off(rest)) for name, rest in self._rest.items()}
         self._lost = {name: cut_off.get(name, gone) | gone for name, gone in self._gone.items()}
 
@@ -164,7 +168,7 @@ class OutageFlows:
         kind = self.by_name[outage].kind
         if kind == "preventive":
             return self._continuous
-        return self._short_time if kind == "corrective" else np.full(len(self.rows), np.inf)
+        return self.short_time if kind == "corrective" else np.full(len(self.rows), np.inf)
 
     def aftermath(self, outage: str, before: Operation, steps: Sequence[int]) -> Aftermath:
         """Return what an outage does at `steps`; other steps stay nan."""
@@ -181,7 +185,7 @@ class OutageFlows:
         broken = list(self._breaches(event.name, states, at, self.limits(outage)))
         over: tuple[Breach, ...] = ()
         if event.kind == "corrective":
-            over = self.overloads(event.name, states, at)
+            over = self.overloads(event.name, states, at, self.continuous)
         return Aftermath(
             outage=event,
             worst_percent=worst,
@@ -194,10 +198,8 @@ class OutageFlows:
             overloads=over,
         )
 
-    def overloads(self, outage: str, states: AcStates, at: Steps) -> tuple[Breach, ...]:
-        """Return the branches above their continuous rating in states of the steps `at`."""
-        branch = np.arange(len(self.rows)) < len(states.branches)
-        upper = np.where(branch, self._continuous, np.inf)
+    def overloads(self, outage: str, states: AcStates, at: Steps, upper: Array) -> tuple[Breach, ...]:
+        """Return the branches above `continuous` or `short_time` in states of the steps `at`."""
         return tuple(self._breaches(outage, states, at, upper))
 
     def _breaches(self, outage: str, states: AcStates, at: Steps, upper: Array) -> Iterator[Breach]:

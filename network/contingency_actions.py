@@ -1,6 +1,6 @@
 """Armed actions after a corrective outage: who moves by how much until no branch is overloaded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,73 +19,92 @@ ORDER: Mapping[str, int] = {"bess": 0, "electrolyzer": 1, "caes": 2, "pv": 3, "w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far each element can go, (steps, elements), MW of injection."""
+
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """What is done after an outage at one step."""
 
     step: int
     outage: str
     moves_mw: Mapping[str, float]
-    """By element, change of injection."""
+    """By element, change of injection, all in all."""
     left: tuple[Breach, ...]
     """Overloads that the actions do not cure."""
+    at_once_mw: Mapping[str, float]
+    """The part of it that must be done within seconds."""
 
 
 def actions(
-    flows: OutageFlows,
-    overloads: tuple[Breach, ...],
-    before: Operation,
-    reach: tuple[Array, Array],
+    flows: OutageFlows, overloads: Sequence[Breach], before: Operation, at_once: Reach, later: Reach
 ) -> tuple[Action, ...]:
     """Return the actions for each step and outage with overloads, checked by AC power flow.
 
-    Both edges of `reach` (least and greatest injection that an element can have within the minutes of
-    a short-time rating) have shape (steps, elements). The worst overload is
-    taken down by the first elements in `ORDER` that move it, then the next worst.
+    First whatever is above its short-time rating is brought inside by what reaches `at_once`, then what
+    is above its continuous rating by what reaches `later`; a step that the first leaves above has no
+    second. The worst overload is taken down by the first elements in `ORDER` that move it, then the
+    next worst.
     """
     found: list[Action] = []
     for outage in dict.fromkeys(b.outage for b in overloads):
-        found += _cured(flows, [b for b in overloads if b.outage == outage], before, reach)
+        own = [b for b in overloads if b.outage == outage]
+        steps = sorted({b.step for b in own})
+        fast, too_much = _cured(flows, (outage, steps), before, at_once, flows.short_time)
+        rest = [s for s in steps if s not in {b.step for b in too_much}]
+        moved = before.moved(fast, flows.mvar_per_mw)
+        slow, left = _cured(flows, (outage, rest), moved, later, flows.continuous)
+        found += [
+            Action(
+                step=s,
+                outage=outage,
+                moves_mw=_named(flows, fast[s] + slow[s]),
+                left=tuple(b for b in (*too_much, *left) if b.step == s),
+                at_once_mw=_named(flows, fast[s]),
+            )
+            for s in steps
+        ]
     return tuple(found)
 
 
 def after_moves(
-    flows: OutageFlows, outage: str, moves: Mapping[int, Mapping[str, float]], before: Operation
+    flows: OutageFlows, outage: str, moves: Mapping[int, Mapping[str, float]], before: Operation, upper: Array
 ) -> tuple[Breach, ...]:
-    """Return the overloads that are left after moves (by step, then element, MW)."""
+    """Return the overloads above `upper` that are left after moves (by step, then element, MW)."""
     at = np.array(sorted(moves), dtype=np.int64)
     shift = np.array([[moves[int(s)].get(e, 0.0) for e in flows.oracle.elements] for s in at])
     states = flows.solve(outage, before.at(at).moved(shift, flows.mvar_per_mw))
-    return flows.overloads(outage, states, at)
+    return flows.overloads(outage, states, at, upper)
 
 
 def _cured(
-    flows: OutageFlows, over: list[Breach], before: Operation, reach: tuple[Array, Array]
-) -> list[Action]:
-    outage, ids = over[0].outage, flows.oracle.elements
-    steps = sorted({b.step for b in over})
-    order = np.array([ORDER.get(_kind(flows, e), 4) for e in ids])
-    now, shift = before, np.zeros_like(before.p_mw)
-    left: tuple[Breach, ...] = tuple(over)
-    for _ in range(ROUNDS):
+    flows: OutageFlows, event: tuple[str, list[int]], before: Operation, reach: Reach, upper: Array
+) -> tuple[Array, tuple[Breach, ...]]:
+    """Return (steps, elements) of moves, and the overloads they leave."""
+    outage, steps = event
+    shift, at = np.zeros_like(before.p_mw), np.array(steps, dtype=np.int64)
+    order = np.array([ORDER.get(_kind(flows, e), 4) for e in flows.oracle.elements])
+    now = before
+    left: tuple[Breach, ...] = ()
+    for round_ in range(ROUNDS + 1):
+        left = flows.overloads(outage, flows.solve(outage, now.at(at)), at, upper) if steps else ()
         worst = {b.step: b for b in sorted(left, key=lambda b: b.value) if np.isfinite(b.value)}
-        if not worst:
+        if not worst or round_ == ROUNDS:
             break
         asked = list(worst.values())
         for b, coeff in zip(asked, slopes(flows, asked, now), strict=True):
-            room = (reach[0][b.step] - now.p_mw[b.step], reach[1][b.step] - now.p_mw[b.step])
+            room = (reach.low[b.step] - now.p_mw[b.step], reach.high[b.step] - now.p_mw[b.step])
             shift[b.step] += _least(coeff, room, b.value - b.limit, order)
         now = before.moved(shift, flows.mvar_per_mw)
-        at = np.array(steps, dtype=np.int64)
-        left = flows.overloads(outage, flows.solve(outage, now.at(at)), at)
-    return [
-        Action(
-            step=s,
-            outage=outage,
-            moves_mw={e: float(mw) for e, mw in zip(ids, shift[s], strict=True) if abs(mw) > 1e-6},
-            left=tuple(b for b in left if b.step == s),
-        )
-        for s in steps
-    ]
+    return shift, left
+
+
+def _named(flows: OutageFlows, moves: Array) -> dict[str, float]:
+    return {e: float(mw) for e, mw in zip(flows.oracle.elements, moves, strict=True) if abs(mw) > 1e-6}
 
 
 def _kind(flows: OutageFlows, element: str) -> str:

@@ -1,9 +1,14 @@
-"""What stands armed in each step: how far each element can go within the minutes after an outage."""
+"""What stands armed in each step: how far each element can go right after an outage and some minutes on.
+
+At once means within a second or two: batteries, and loads whose breakers answer in seconds. A branch
+is not hurt by standing above its short-time rating for that long.
+"""
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from network.contingency_actions import Reach
 from vpp.devices import Bess, Caes, Electrolyzer, Pv, Wind
 from vpp.park.model import Park
 from vpp.types import Array, NoticeClass
@@ -14,8 +19,15 @@ the shipped parks, after which the next plan has taken over (assumption)."""
 Series = Mapping[str, Mapping[str, Array]]
 
 
-def reach_mw(park: Park, series: Series, elements: tuple[str, ...]) -> tuple[Array, Array]:
-    """Return (steps, elements) the least and greatest injection that armed actions can reach, MW.
+def reach_at_once(park: Park, series: Series, elements: tuple[str, ...]) -> Reach:
+    """Return how far batteries and loads of the notice class `seconds` can go."""
+    later, still = reach_later(park, series, elements), _planned(series, elements)
+    fast = np.array([_is_fast(park, name) for name in elements])
+    return Reach(low=np.where(fast, later.low, still), high=np.where(fast, later.high, still))
+
+
+def reach_later(park: Park, series: Series, elements: tuple[str, ...]) -> Reach:
+    """Return how far armed actions can go within the minutes of a short-time rating.
 
     `series` are those of a plan. Batteries go anywhere that their energy holds for half an hour; a
     CAES plant that runs is taken off; electrolysers go down to standby, wind and sun to nothing;
@@ -24,8 +36,19 @@ def reach_mw(park: Park, series: Series, elements: tuple[str, ...]) -> tuple[Arr
     """
     edges = [_edges(park, name, series[name]) for name in elements]
     low, high = (np.column_stack([edge[k] for edge in edges]) for k in (0, 1))
-    p = np.column_stack([series[name]["p_mw"] for name in elements])
-    return np.minimum(low, p), np.maximum(high, p)
+    p = _planned(series, elements)
+    return Reach(low=np.minimum(low, p), high=np.maximum(high, p))
+
+
+def _planned(series: Series, elements: tuple[str, ...]) -> Array:
+    return np.column_stack([series[name]["p_mw"] for name in elements])
+
+
+def _is_fast(park: Park, name: str) -> bool:
+    load = park.loads.get(name)
+    if load is not None:
+        return load.notice_class is NoticeClass.SECONDS
+    return isinstance(park.devices[name], Bess)
 
 
 def _edges(park: Park, name: str, s: Mapping[str, Array]) -> tuple[Array, Array]:

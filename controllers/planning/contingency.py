@@ -1,7 +1,8 @@
 """Outages in the AC loop: what they break is cut off lazily, like any limit of the network.
 
-Preventive limits and the short-time ratings of corrective classes become rows of the plan; what armed
-actions must restore becomes a row only where they do not reach. Limits that no dispatch keeps are held
+Preventive limits become rows of the plan; what armed actions must restore after a corrective outage, the
+short-time rating at once and the continuous one within its minutes, becomes a row only where they do
+not reach. Limits that no dispatch keeps are held
 at what they are without one.
 """
 
@@ -11,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from controllers.planning.armed import reach_mw
+from controllers.planning.armed import reach_at_once, reach_later
 from controllers.planning.curable import is_curable, resting
 from controllers.planning.slots import Situation
 from network.contingency import SOLVED, Aftermath, Breach, Operation, OutageFlows
@@ -24,6 +25,9 @@ from vpp.types import Array, OutageAction, OutageBreach, OutageClass
 
 UNSOLVED_PERCENT = 999.0
 """Stands in a plan for the loading of a step whose power flow has no solution."""
+WORSE_MARGINS = 10.0
+"""So many margins of a cut (2 % of a rating, 0.005 pu) a held limit may be worse than without dispatch:
+what every dispatch far away does to it by way of the voltages (assumption)."""
 LEFT, HELD = "a dispatch might cure it", "no dispatch cures it, held at what it is without one"
 
 
@@ -37,8 +41,13 @@ class Review:
 
     @property
     def breaches(self) -> tuple[Breach, ...]:
-        """Limits broken at once, of all classes."""
-        return tuple(b for after in self.afters for b in after.breaches)
+        """Limits broken at once that no armed action can restore: all but overloads of corrective ones."""
+        return tuple(
+            b
+            for after in self.afters
+            for b in after.breaches
+            if after.outage.kind != "corrective" or not b.row.startswith("branch:")
+        )
 
     @property
     def overloads(self) -> tuple[Breach, ...]:
@@ -48,14 +57,14 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """A review and, where nothing curable is broken at once, the armed actions."""
+    """A review with the armed actions after corrective outages."""
 
     review: Review
-    done: tuple[Action, ...] = ()
+    done: tuple[Action, ...]
 
     @property
     def broken(self) -> tuple[Breach, ...]:
-        """Limits broken at once, and overloads that armed actions leave."""
+        """Limits broken after preventive outages, and what armed actions leave after corrective ones."""
         return (*self.review.breaches, *(b for action in self.done for b in action.left))
 
     def curable(self, held: frozenset[tuple[int, str]]) -> tuple[Breach, ...]:
@@ -92,22 +101,10 @@ def review(oracle: Oracle, before: Operation) -> Review:
     )
 
 
-def look(
-    oracle: Oracle,
-    before: Operation,
-    series: Mapping[str, Mapping[str, Array]],
-    held: frozenset[tuple[int, str]],
-) -> Looked:
-    """Return a review of an operation; with the armed actions once nothing curable is broken at once."""
-    first = Looked(review=review(oracle, before))
-    if any(b.name not in beyond_dispatch(oracle) for b in first.curable(held)):
-        return first
-    return finished(first, series)
-
-
-def finished(looked: Looked, series: Mapping[str, Mapping[str, Array]]) -> Looked:
-    """Return the same with the armed actions."""
-    return replace(looked, done=_armed(looked.review, series))
+def look(oracle: Oracle, before: Operation, series: Mapping[str, Mapping[str, Array]]) -> Looked:
+    """Return what outages do to an operation, and the armed actions that answer."""
+    found = review(oracle, before)
+    return Looked(review=found, done=_armed(found, series))
 
 
 def rows_for(
@@ -117,7 +114,9 @@ def rows_for(
     movable: Sequence[str],
 ) -> Cured:
     """Return the rows for all that is broken and not held yet."""
-    fresh = [b for b in looked.review.breaches if (b.step, b.name) not in held]
+    beyond = beyond_dispatch(looked.review.oracle)
+    broken = (*looked.review.breaches, *(b for b in looked.review.overloads if b.name in beyond))
+    fresh = [b for b in broken if (b.step, b.name) not in held]
     at_once = _cured(situation, looked.review, fresh, movable)
     later = _beyond_armed(situation, looked, held, movable)
     return Cured(cuts=(*at_once.cuts, *later.cuts), held=at_once.held | later.held)
@@ -126,7 +125,7 @@ def rows_for(
 def _cured(situation: Situation, found: Review, breaches: Sequence[Breach], movable: Sequence[str]) -> Cured:
     """Return the rows that cure these breaches; those that no dispatch keeps are held.
 
-    A held limit gets a row only where the dispatch makes it worse than it is without one.
+    A held limit gets a row only where the dispatch makes it clearly worse than it is without one.
     """
     oracle = found.oracle
     rows: list[Cut] = []
@@ -140,7 +139,7 @@ def _cured(situation: Situation, found: Review, breaches: Sequence[Breach], mova
         held.add((cut.step, cut.name))
         rest = resting(situation, cut)
         p = found.before.p_mw[cut.step]
-        if sum(c * p[column[i]] for i, c in cut.coeff.items()) > rest.upper + cut.margin_mw:
+        if sum(c * p[column[i]] for i, c in cut.coeff.items()) > rest.upper + WORSE_MARGINS * cut.margin_mw:
             rows.append(rest)
     # what no element moves has no row at all
     deaf = {(b.step, b.name) for b in breaches} - {(cut.step, cut.name) for cut in rows} - held
@@ -150,13 +149,13 @@ def _cured(situation: Situation, found: Review, breaches: Sequence[Breach], mova
 def _armed(found: Review, series: Mapping[str, Mapping[str, Array]]) -> tuple[Action, ...]:
     """Return the armed actions after corrective outages, in all steps where one is needed.
 
-    Overloads that no dispatch cures at all, and those that are broken at once, ask for none.
+    An overload that no dispatch cures asks for none.
     """
     oracle, beyond = found.oracle, beyond_dispatch(found.oracle)
-    broken = {(b.step, b.outage) for b in found.breaches}
-    asked = tuple(b for b in found.overloads if b.name not in beyond and (b.step, b.outage) not in broken)
-    reach = reach_mw(oracle.park, series, oracle.elements)
-    return actions(outage_flows(oracle), asked, found.before, reach)
+    asked = [b for b in found.overloads if b.name not in beyond]
+    at_once = reach_at_once(oracle.park, series, oracle.elements)
+    later = reach_later(oracle.park, series, oracle.elements)
+    return actions(outage_flows(oracle), asked, found.before, at_once, later)
 
 
 def _beyond_armed(
@@ -187,7 +186,7 @@ def _beyond_armed(
 
 
 def classes(looked: Looked, held: frozenset[tuple[int, str]], import_mw: Array) -> tuple[OutageClass, ...]:
-    """Return what a plan says of its outages, class by class; of a finished look."""
+    """Return what a plan says of its outages, class by class."""
     found, done, broken, oracle = looked.review, looked.done, looked.broken, looked.review.oracle
     beyond = beyond_dispatch(oracle)
     known = {(b.step, b.name) for b in broken}
@@ -212,7 +211,7 @@ def classes(looked: Looked, held: frozenset[tuple[int, str]], import_mw: Array) 
                 left=tuple(b for b in own if b.reason == LEFT),
                 held=tuple(b for b in own if b.reason == HELD),
                 actions=tuple(
-                    OutageAction(outage=a.outage, step=a.step, moves_mw=a.moves_mw)
+                    OutageAction(outage=a.outage, step=a.step, moves_mw=a.moves_mw, at_once_mw=a.at_once_mw)
                     for a in done
                     if a.outage in names and a.moves_mw
                 ),

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from controllers.planning.bill import PARK
-from controllers.planning.contingency import classes, finished
+from controllers.planning.contingency import classes
 from controllers.planning.curable import is_held, rows_of
 from controllers.planning.limits import USED
 from controllers.planning.prices import Around, shadow_prices
@@ -65,7 +65,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
     shares = model.bill.shares(model.compiled, secured.solution.x[: model.compiled.size])
     gross = sum(abs(value) for value in costs.values())
     series = _series(model, situation, secured)
-    outages = finished(secured.outages, series)
+    outages = secured.outages
     relaxations = (
         *_relaxations(model, situation, secured),
         *(_outage_relaxation(b) for b in outages.curable(secured.held)),

@@ -183,7 +183,7 @@ def _checked(
         violations=tuple(v for v in violations(model.park, states) if v.rule in NETWORK_RULES),
         held=held,
         tie_error_mw=float(np.nanmax(np.abs(tie - states.p_tie_mw), initial=0.0)),
-        outages=look(oracle, Operation(p_mw=p, q_mvar=var.q_mvar, positions=var.positions), series, held),
+        outages=look(oracle, Operation(p_mw=p, q_mvar=var.q_mvar, positions=var.positions), series),
     )
 
 

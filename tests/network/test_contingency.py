@@ -3,7 +3,7 @@ import pandapower as pp
 import pytest
 
 from network.contingency import Operation, OutageFlows, outages
-from network.contingency_actions import actions, after_moves
+from network.contingency_actions import Reach, actions, after_moves
 from network.contingency_curable import uncurable
 from network.contingency_rows import outage_cuts
 from network.model import inject, to_pandapower
@@ -117,19 +117,41 @@ def test_armed_actions_end_a_corrective_overload_within_the_reach_of_the_element
     low, high = before.p_mw.copy(), before.p_mw.copy()
     smelter = flows.oracle.elements.index("LD_ZN")
     high[0, smelter] *= 0.4
-    (done,) = actions(flows, over, before, (low, high))
+    reach = Reach(low=low, high=high)
+    (done,) = actions(flows, over, before, reach, reach)
     assert done.left == ()
+    assert done.at_once_mw == {}
     assert done.moves_mw.keys() == {"LD_ZN"}
     assert 0 < done.moves_mw["LD_ZN"] <= high[0, smelter] - low[0, smelter]
-    assert after_moves(flows, "T_ZN_1", {0: done.moves_mw}, before) == ()
+    assert after_moves(flows, "T_ZN_1", {0: done.moves_mw}, before, flows.continuous) == ()
     half = {e: mw / 2 for e, mw in done.moves_mw.items()}
-    assert after_moves(flows, "T_ZN_1", {0: half}, before) != ()
+    assert after_moves(flows, "T_ZN_1", {0: half}, before, flows.continuous) != ()
+
+
+def test_what_stands_above_the_short_time_rating_is_taken_down_within_seconds(evening):
+    flows, before = evening
+    smelter = flows.oracle.elements.index("LD_ZN")
+    before = Operation(p_mw=before.p_mw.copy(), q_mvar=before.q_mvar.copy())
+    before.p_mw[0, smelter] *= 1.1
+    before.q_mvar[0, smelter] *= 1.1
+    over = flows.aftermath("T_ZN_1", before, [0]).breaches
+    assert [b.limit for b in over] == [130.0]
+    high = before.p_mw.copy()
+    high[0, smelter] *= 0.5
+    fast, none = Reach(low=before.p_mw, high=high), Reach(low=before.p_mw, high=before.p_mw)
+    (done,) = actions(flows, over, before, fast, fast)
+    assert 0 < done.at_once_mw["LD_ZN"] < done.moves_mw["LD_ZN"]
+    assert after_moves(flows, "T_ZN_1", {0: done.at_once_mw}, before, flows.short_time) == ()
+    (too_slow,) = actions(flows, over, before, none, fast)
+    assert too_slow.moves_mw == {}
+    assert [b.limit for b in too_slow.left] == [130.0]
 
 
 def test_without_armed_elements_the_overload_is_told_as_left(evening):
     flows, before = evening
     over = flows.aftermath("T_ZN_1", before, [0]).overloads
-    (done,) = actions(flows, over, before, (before.p_mw, before.p_mw))
+    none = Reach(low=before.p_mw, high=before.p_mw)
+    (done,) = actions(flows, over, before, none, none)
     assert done.moves_mw == {}
     assert [b.row for b in done.left] == ["branch:T_ZN_2"]
 

@@ -28,7 +28,9 @@ class OutageAction:
     outage: str
     step: int
     moves_mw: Mapping[str, float]
-    """Change of injection by resource or load id."""
+    """Change of injection by resource or load id, all in all."""
+    at_once_mw: Mapping[str, float]
+    """The part of it that must be done within seconds, to come inside the short-time ratings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
