@@ -145,12 +145,16 @@ def hydrogen(
     """Return a store that delivers the wish while it lasts and vents what it cannot hold.
 
     `flows` are the kg made in each step, and what of them the ammonia loops leave (negative: they take
-    from the store).
+    from the store). What the loops will take is not delivered.
     """
     kg, rows = now.state.resources[name]["h2_kg"], []
     most = device.params.pipeline_max_kg_per_h * now.is_available(name)
-    for made, left, asked, hours in zip(*flows, wish, now.window.dt_h[now.window.span], strict=True):
-        out = min(min(asked, most) * hours, max(0.0, kg + left - device.min_kg))
+    spare = flows[1].copy()
+    for k in range(len(spare) - 2, -1, -1):
+        spare[k] += min(0.0, spare[k + 1])
+    steps = zip(*flows, spare, wish, now.window.dt_h[now.window.span], strict=True)
+    for made, left, least, asked, hours in steps:
+        out = min(min(asked, most) * hours, max(0.0, kg + least - device.min_kg))
         vented = max(0.0, kg + left - out - max(device.params.usable_kg, kg))
         kg += left - out - vented
         p = -device.params.compressor_kwh_per_kg / 1000 * made / hours
