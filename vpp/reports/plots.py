@@ -3,42 +3,24 @@
 Every function returns an SVG element as text. Steps are drawn as steps, time is plant time.
 """
 
-import io
-import re
 from zoneinfo import ZoneInfo
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from vpp.park.model import Park
+from vpp.reports.drawing import BESS, CAES, IMPORT, INK, LIMIT, MUTED, OTHER, PV, WIND, finished, framed, tidy
 from vpp.reports.plan_file import step_starts
 from vpp.reports.plan_numbers import content_percent, curtailed_by_cause, loads_mw, supply_mw, worst_branches
 from vpp.types import Array, Plan
 
-# Placeholders that matplotlib writes into the SVG and `_svg` turns into CSS variables.
-INK, MUTED, GRID, LIMIT = "#010101", "#010102", "#010103", "#010104"
-WIND, PV, BESS, CAES, IMPORT, OTHER = "#010201", "#010202", "#010203", "#010204", "#010205", "#010206"
-_VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--grid",
-    LIMIT: "--limit",
-    WIND: "--wind",
-    PV: "--pv",
-    BESS: "--bess",
-    CAES: "--caes",
-    IMPORT: "--tie",
-    OTHER: "--other",
-}
 _SOURCE = {"wind": WIND, "PV": PV, "battery": BESS, "CAES": CAES, "import": IMPORT}
 
 
 def balance(park: Park, plan: Plan) -> str:
     """Plot what feeds the park, stacked by source, under the line of all use, in MW."""
-    figure, axes = _figure(3.4, "MW")
+    figure, axes = framed(3.4, "MW")
     below = np.zeros(plan.steps)
     for source, p_mw in supply_mw(park, plan).items():
         _fill(axes, plan, (below, below + p_mw), _SOURCE.get(source, OTHER), source)
@@ -50,7 +32,7 @@ def balance(park: Park, plan: Plan) -> str:
 
 def storage(park: Park, plan: Plan) -> str:
     """Plot the content of batteries, air and hydrogen stores at step ends, percent of capacity."""
-    figure, axes = _figure(2.6, "% of capacity")
+    figure, axes = framed(2.6, "% of capacity")
     styles = {"bess": (BESS, "-"), "caes": (CAES, "-"), "h2_store": (INK, "--")}
     for name, resource in park.resources.items():
         content = content_percent(park, plan, name)
@@ -63,7 +45,7 @@ def storage(park: Park, plan: Plan) -> str:
 
 def tie(park: Park, plan: Plan) -> str:
     """Plot the tie's exchange against its limit (MW, import up) and the price (CNY/MWh)."""
-    figure, axes = _figure(2.8, "MW")
+    figure, axes = framed(2.8, "MW")
     series = plan.series["tie"]
     net = series["import_mw"] - series["export_mw"]
     _fill(axes, plan, (np.zeros(plan.steps), net), IMPORT, "import (down: export)")
@@ -72,14 +54,14 @@ def tie(park: Park, plan: Plan) -> str:
     _stairs(price, plan, series["price_cny_per_mwh"], MUTED, "price, right", width=1.0)
     price.set_ylim(0, None)
     price.set_ylabel("CNY/MWh", color=INK)
-    _tidy(price)
+    tidy(price)
     price.grid(visible=False)
     return _finish(figure, axes, park, plan, "tie")
 
 
 def voltages(park: Park, plan: Plan) -> str:
     """Plot the envelope of all bus voltages of the AC check and the band of every level, pu."""
-    figure, axes = _figure(2.4, "pu")
+    figure, axes = framed(2.4, "pu")
     vm = np.array(list(plan.vm_pu.values()))
     _fill(axes, plan, (vm.min(axis=0), vm.max(axis=0)), IMPORT, "lowest to highest bus")
     _stairs(axes, plan, np.median(vm, axis=0), INK, "median bus", width=1.2)
@@ -91,7 +73,7 @@ def voltages(park: Park, plan: Plan) -> str:
 
 def loadings(park: Park, plan: Plan) -> str:
     """Plot the five branches that come closest to their continuous rating, percent."""
-    figure, axes = _figure(2.6, "% of rating")
+    figure, axes = framed(2.6, "% of rating")
     worst = worst_branches(plan, 5)
     for name, colour in zip(worst, (INK, WIND, CAES, PV, MUTED), strict=False):
         _stairs(axes, plan, plan.loading_percent[name], colour, name, width=1.6)
@@ -102,7 +84,7 @@ def loadings(park: Park, plan: Plan) -> str:
 
 def curtailment(park: Park, plan: Plan) -> str:
     """Plot curtailed power of wind and PV, stacked by cause, MW."""
-    figure, axes = _figure(2.2, "MW")
+    figure, axes = framed(2.2, "MW")
     below = np.zeros(plan.steps)
     for (cause, p_mw), colour in zip(
         curtailed_by_cause(plan).items(), (IMPORT, WIND, PV, CAES, BESS, OTHER) * 9, strict=False
@@ -115,7 +97,7 @@ def curtailment(park: Park, plan: Plan) -> str:
 
 def two_powers(park: Park, a: Plan, name: str, powers: tuple[Array, Array]) -> str:
     """Plot the power of an element in two plans on the steps of the first, MW; see `aligned_mw`."""
-    figure, axes = _figure(2.0, "MW")
+    figure, axes = framed(2.0, "MW")
     _stairs(axes, a, powers[0], WIND, "A", width=1.8)
     _stairs(axes, a, powers[1], INK, "B", width=1.2, dash="--")
     return _finish(figure, axes, park, a, f"two-{name}")
@@ -123,33 +105,13 @@ def two_powers(park: Park, a: Plan, name: str, powers: tuple[Array, Array]) -> s
 
 def energy_price(park: Park, plan: Plan) -> str:
     """Plot what one MWh more costs at the tie and, as a band, at all buses; CNY/MWh."""
-    figure, axes = _figure(2.2, "CNY/MWh")
+    figure, axes = framed(2.2, "CNY/MWh")
     buses = [values for name, values in plan.shadow_prices.items() if name.startswith("bus:")]
     if buses:
         _fill(axes, plan, (np.min(buses, axis=0), np.max(buses, axis=0)), IMPORT, "all buses")
     _stairs(axes, plan, plan.shadow_prices["energy"], INK, "at the tie", width=1.4)
     _stairs(axes, plan, plan.series["tie"]["price_cny_per_mwh"], MUTED, "tariff", width=1.0, dash="--")
     return _finish(figure, axes, park, plan, "price")
-
-
-def _figure(height_in: float, unit: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(10.5, height_in), layout="constrained")
-    FigureCanvasSVG(figure)
-    figure.patch.set_visible(False)
-    axes = figure.add_subplot()
-    axes.set_ylabel(unit, color=INK)
-    _tidy(axes)
-    return figure, axes
-
-
-def _tidy(axes: Axes) -> None:
-    axes.set_facecolor("none")
-    axes.grid(axis="y", color=GRID, lw=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK, length=3)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(MUTED)
 
 
 def _fill(axes: Axes, plan: Plan, band: tuple[Array, Array], colour: str, label: str) -> None:
@@ -183,29 +145,4 @@ def _label_hours(axes: Axes, park: Park, plan: Plan) -> None:
 
 def _finish(figure: Figure, axes: Axes, park: Park, plan: Plan, name: str) -> str:
     _label_hours(axes, park, plan)
-    legends = [part.get_legend_handles_labels() for part in figure.axes]
-    figure.legend(
-        [handle for handles, _ in legends for handle in handles],
-        [label for _, labels in legends for label in labels],
-        loc="outside upper left",
-        ncols=7,
-        frameon=False,
-        labelcolor=INK,
-        handlelength=1.4,
-    )
-    return _svg(figure, name)
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """Return the figure as an `<svg>` element whose ids are its own and whose colours are variables."""
-    out = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "yuanwang"}):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
-    text = text[text.index("<svg") :]
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", text)
-    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f'role="img" aria-label="{name}"', text, count=1)
+    return finished(figure, name)
