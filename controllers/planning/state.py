@@ -6,10 +6,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from controllers.planning.blocks.caes_history import MACHINE_OF
-from network.model import position_at_rest
 from vpp.devices import DEVICE_TYPES, Ammonia, Caes
 from vpp.park import initial_of, share_of_loops
 from vpp.park.model import Park
+from vpp.park.positions import position_at_rest
 from vpp.types import Load, Plan, PlantState, Quality, Snapshot
 
 STATE_POINTS = (
@@ -19,6 +19,8 @@ STATE_POINTS = (
 )
 """Measured points that are state."""
 USABLE = (Quality.GOOD, Quality.SUBSTITUTED)
+FAULT = 3.0
+"""Code of point `status` of a device that is out (docs/architecture.md)."""
 
 
 def due(plant_now: datetime, last_at: datetime | None, replan_min: int) -> bool:
@@ -78,16 +80,16 @@ def _kept(values: Mapping[str, float]) -> dict[str, float]:
 def state_from_snapshot(park: Park, snapshot: Snapshot, plan: Plan | None = None) -> PlantState:
     """Return the state that control measured.
 
-    A reading that is neither good nor substituted is replaced by what `plan` expected, or by
-    `initial_state` without one, and the device is planned as not available: it stands at 0 MW and
-    keeps what it stores. `mode_min` counts from the plan's schedule, since no point carries it.
+    A reading that is neither good nor substituted, or of a device in fault, is replaced by what `plan`
+    expected, or by `initial_state` without one, and the device is planned as not available: it stands at
+    0 MW and keeps what it stores. `mode_min` counts from the plan's schedule, since no point carries it.
     """
     assumed = initial_state(park, snapshot.at)
     resources: dict[str, dict[str, float]] = {}
     for name in park.resources:
         reading = snapshot.readings.get(name)
         expected = dict(assumed.resources[name]) | _expected(plan, name, snapshot.at)
-        good = reading is not None and reading.quality in USABLE
+        good = reading is not None and reading.quality in USABLE and reading.values.get("status") != FAULT
         measured = _kept(reading.values) if good and reading is not None else {}
         measured = {k: v for k, v in measured.items() if math.isfinite(v)}
         resources[name] = expected | measured | {"available": 1.0 if good else 0.0}
@@ -171,14 +173,14 @@ def _minutes_in_mode(plan: Plan | None, name: str, at: datetime, state: Mapping[
     if plan is None or "mode_code" not in plan.series.get(name, {}):
         return 24 * 60.0
     machine = MACHINE_OF.get(int(state.get("mode_code", 0)), 0)
-    modes = plan.series[name]["mode_code"]
+    modes = [MACHINE_OF[int(mode)] for mode in plan.series[name]["mode_code"]]
     step = min(_step_of(plan, at), plan.steps - 1)
     minutes = max(0.0, (at - plan.start).total_seconds() / 60 - step * plan.step_min)
     k = step - 1
-    if step >= 0 and int(modes[step]) != machine:
+    if step >= 0 and modes[step] != machine:
         # at a boundary the measured mode may still be the old step's: count from there
         minutes = 0.0
-    while k >= 0 and int(modes[k]) == machine:
+    while k >= 0 and modes[k] == machine:
         minutes += plan.step_min
         k -= 1
     if k < 0:

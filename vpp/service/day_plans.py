@@ -70,7 +70,8 @@ def _left(series: Mapping[str, Array], step_min: int) -> dict[str, float]:
     """Return a resource's state at the end of its last step."""
     left = {k: float(series[k][-1]) for k in ("p_mw", "e_mwh", "mode_code", "trains") if k in series}
     if "mode_code" in series:
-        left["mode_min"] = _minutes_unchanged(series["mode_code"], step_min)
+        # a synchronous condenser (6) is as idle as rest
+        left["mode_min"] = _minutes_unchanged(series["mode_code"] % 6, step_min)
     if "stacks" in series:
         left |= {"on_stacks": float(series["stacks"][-1]), "warm_stacks": float(series["warm_stacks"][-1])}
     elif "h2_kg" in series:

@@ -8,8 +8,8 @@ from controllers.planning.slots import Situation
 from vpp.devices import Caes, caes
 from vpp.types import Array
 
-IDLE, CHARGE, DISCHARGE = 0, 1, 2
-MACHINE_OF = {0: IDLE, 1: CHARGE, 2: DISCHARGE, 3: CHARGE, 4: DISCHARGE, 5: IDLE}
+IDLE, CHARGE, DISCHARGE, CONDENSER = 0, 1, 2, 6
+MACHINE_OF = {0: IDLE, 1: CHARGE, 2: DISCHARGE, 3: CHARGE, 4: DISCHARGE, 5: IDLE, 6: IDLE}
 """Register `mode_code` -> machine that is on; a machine that is starting is on, stopping is off."""
 
 
@@ -40,11 +40,12 @@ def history(device: Caes, situation: Situation) -> History:
     planned, trains = (situation.previous_series(name, key) for key in ("mode_code", "trains"))
     if machine == IDLE:
         half_idle = device.params.mode_change_min_idle_s / 120
-        before = 0.0 if planned is None or slot == 0 else planned[slot - 1]
-        if age >= half_idle or not before > 0:
+        told = 0.0 if planned is None or slot == 0 else np.nan_to_num(planned[slot - 1])
+        before = MACHINE_OF[int(told)]
+        if age >= half_idle or before == IDLE:
             return History(machine=IDLE, trains=0, steps=0)
         n = int(trains[slot - 1]) if trains is not None and before == CHARGE else 0
-        return History(machine=int(before), trains=n, steps=0)
+        return History(machine=before, trains=n, steps=0)
     on = int(state.get("trains", 0))
     if machine == CHARGE:
         rated = device.params.compressor.p_rated_mw

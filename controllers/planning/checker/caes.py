@@ -10,8 +10,8 @@ from vpp.devices import Caes, caes
 from vpp.devices.caes import CompressorParams, TurbineParams
 from vpp.types import Array, Violation
 
-CHARGING, DISCHARGING = 1, 2
-"""`mode_code` of a plant that runs."""
+CHARGING, DISCHARGING, CONDENSER = 1, 2, 6
+"""`mode_code` of a plant that runs, or spins as a synchronous condenser."""
 
 
 def caes_plant(view: Seen, name: str) -> list[Violation]:
@@ -21,7 +21,8 @@ def caes_plant(view: Seen, name: str) -> list[Violation]:
     params, on = device.params, float(view.available(name))
     charge, discharge = s["charge_mw"], s["discharge_mw"]
     trains = np.round(s["trains"])
-    found = terminals(view, name, params.standby_aux_mw)
+    spins = np.round(s["mode_code"]) == CONDENSER
+    found = terminals(view, name, params.standby_aux_mw + params.condenser.loss_mw * spins)
     turbine, train = params.turbine, params.compressor
     start = view.plan.initial.resources[name]["e_mwh"]
     before = np.append(start, s["e_mwh"][:-1])
@@ -38,9 +39,10 @@ def caes_plant(view: Seen, name: str) -> list[Violation]:
         "power_limit", name, over, POWER_MW, "{:.3f} MW beyond what machines and stored air give"
     )
     found += view.where("power_limit", name, under, POWER_MW, "{:.3f} MW below the least load")
-    mode = np.where(charging, 1, np.where(discharging, 2, 0))
+    mode = np.where(charging, CHARGING, np.where(discharging, DISCHARGING, 0))
+    told = np.where(mode == 0, np.where(spins, CONDENSER, 0), mode)
     found += view.where(
-        "exclusivity", name, np.abs(mode - s["mode_code"]), 0.5, "mode and power disagree by {:.0f}"
+        "exclusivity", name, np.abs(told - s["mode_code"]), 0.5, "mode and power disagree by {:.0f}"
     )
     air = np.array([_air(device, c, d, t) for c, d, t in zip(charge, discharge, trains, strict=True)])
     kept = (1 - params.tes_loss_pct_per_day / 100) ** (1 / 24)

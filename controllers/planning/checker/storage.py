@@ -11,7 +11,7 @@ ENERGY_SHARE = 2e-3
 fifth of what metering of a store resolves)."""
 
 
-def terminals(view: Seen, name: str, aux_mw: float) -> list[Violation]:
+def terminals(view: Seen, name: str, aux_mw: float | Array) -> list[Violation]:
     """p_mw = discharge - charge - own use, never both directions, all magnitudes >= 0."""
     s = view.plan.series[name]
     off = np.abs(s["p_mw"] - s["discharge_mw"] + s["charge_mw"] + aux_mw * view.available(name))
