@@ -1,10 +1,10 @@
 """Outages of a park: what they are, what the grid looks like after each, what they break.
 
 After an outage the tie takes up what is missing or left over; taps, banks and all other injections
-stay as they were. Limits by class (design, section 5): preventive ones keep the continuous ratings
-and the voltage bands; corrective ones keep the short-time ratings at once and whatever armed actions
-cure within their minutes (voltages are left to the next reactive plan); radial ones are reported;
-island ones are not solved here.
+stay as they were. Limits by class (design, section 5): preventive ones keep the continuous ratings;
+corrective ones keep the short-time ratings at once and the continuous ones once armed actions have
+moved; both keep the voltage bands that hold after a fault until taps and banks have answered; radial
+ones are reported; island ones are not solved here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +26,10 @@ SOLVED: tuple[Kind, ...] = ("preventive", "corrective", "radial")
 """Classes whose grid after the outage is solved."""
 AFTER = " after "
 """Stands between a limit and the outage after which it is judged."""
+FAULT_BAND_PU = (0.90, 1.10)
+"""Voltages allowed after a fault below 110 kV: 10 % either way (SD 325-1989, guideline on voltage and
+reactive power, for 35 to 110 kV; for 10 kV an assumption). Above, the park's own bands hold on."""
+FAULT_BAND_BELOW_KV = 110.0
 Steps = npt.NDArray[np.int64]
 BROKEN_PERCENT, BROKEN_PU = 1e-6, 1e-9
 """Excess from which a limit counts as broken: the power flow's own tolerance."""
@@ -147,13 +151,13 @@ class OutageFlows:
         self._rest = {o.name: oracle.without(o.branches) for o in self.outages if o.branches}
         self._gone = {o.name: np.isin(oracle.elements, o.devices) for o in self.outages}
         rows = limit_rows(oracle.park, oracle.buses, oracle.branches)
-        self._continuous = rows.upper
         self.rows = rows.names
         branch = np.array([name.startswith("branch:") for name in rows.names])
         self.continuous = np.where(branch, rows.upper, np.inf)
         """Continuous ratings in percent, in the order of `rows`; voltages are not limited."""
         self.short_time = _short_time(oracle.park, rows)
         """The same of the short-time ratings."""
+        self._voltages = _fault_bands(oracle.park, rows)
         cut_off = {name: np.isin(oracle.elements, _cut_off(rest)) for name, rest in self._rest.items()}
         self._lost = {name: cut_off.get(name, gone) | gone for name, gone in self._gone.items()}
 
@@ -166,9 +170,8 @@ class OutageFlows:
     def limits(self, outage: str) -> Array:
         """Return the upper limits, in the order of `rows`, that hold at once after an outage."""
         kind = self.by_name[outage].kind
-        if kind == "preventive":
-            return self._continuous
-        return self.short_time if kind == "corrective" else np.full(len(self.rows), np.inf)
+        ratings = {"preventive": self.continuous, "corrective": self.short_time}.get(kind)
+        return np.full(len(self.rows), np.inf) if ratings is None else np.minimum(ratings, self._voltages)
 
     def aftermath(self, outage: str, before: Operation, steps: Sequence[int]) -> Aftermath:
         """Return what an outage does at `steps`; other steps stay nan."""
@@ -232,9 +235,21 @@ def _edges(states: AcStates) -> tuple[Array, Array]:
 
 
 def _short_time(park: Park, rows: LimitRows) -> Array:
-    """Return the short-time ratings in percent; voltages have no limit at once (assumption)."""
+    """Return the short-time ratings in percent; voltages are not limited."""
     lines = {t.name: t.short_time_percent for t in park.grid.line_types}
     trafos = {t.name: t.short_time_percent for t in park.grid.trafo_types}
     percent = {f"branch:{x.name}": lines[x.std_type] for x in park.grid.lines}
     percent |= {f"branch:{x.name}": trafos[x.std_type] for x in park.grid.trafos}
     return np.array([percent.get(name, np.inf) for name in rows.names])
+
+
+def _fault_bands(park: Park, rows: LimitRows) -> Array:
+    """Return the voltage limits after a fault as rows; branches are not limited."""
+    wide = {bus.name for bus in park.grid.buses if bus.vn_kv < FAULT_BAND_BELOW_KV}
+    upper = np.full(len(rows.names), np.inf)
+    for r, name in enumerate(rows.names):
+        kind, bus = name.split(":", 1)
+        if kind != "branch":
+            fault = FAULT_BAND_PU[1] if kind == "voltage_max" else -FAULT_BAND_PU[0]
+            upper[r] = max(rows.upper[r], fault) if bus in wide else rows.upper[r]
+    return upper
