@@ -5,7 +5,7 @@ the from side) is handed to power-grid-model as generic branches, so both see on
 Powers here are injections, positive into the grid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -239,6 +239,16 @@ class BatchedFlow:
         return loading
 
 
+@dataclass(frozen=True, slots=True)
+class Rests:
+    """The grids of a window in which branches are out at times; see `network.timetable`."""
+
+    out: tuple[frozenset[str], ...]
+    """Branches out, by step."""
+    flows: Mapping[frozenset[str], "Oracle"]
+    solve: Callable[..., AcStates]
+
+
 class Oracle:
     """The AC power flow of a park: injections of its resources and loads in, states out.
 
@@ -250,6 +260,7 @@ class Oracle:
 
     def __init__(self, park: Park) -> None:
         self.park = park
+        self.rests: Rests | None = None
         net = to_pandapower(park)
         pp.runpp(net, numba=False, calculate_voltage_angles=True)
         self.actuators = tuple(park.actuators)
@@ -280,19 +291,30 @@ class Oracle:
     def without(self, branches: Sequence[str]) -> "Oracle":
         """Return the power flow of the same park with branches (by name) out of service."""
         rest = copy(self)
+        rest.rests = None
         rest.flow = self.flow.without(branches)
         rest._to_node = rest.flow.to_node[self._at]
         return rest
 
-    def solve(self, p_mw: Array, q_mvar: Array, positions: Array | None = None) -> AcStates:
+    def solve(
+        self,
+        p_mw: Array,
+        q_mvar: Array,
+        positions: Array | None = None,
+        steps: npt.NDArray[np.int64] | None = None,
+    ) -> AcStates:
         """Solve one power flow per row of injections of shape (steps, elements), MW and Mvar.
 
         `positions` has shape (steps, actuators), or (actuators,) for all steps alike. A single row
-        may have shape (elements,). ValueError for another shape.
+        may have shape (elements,). `steps` names the step of each row where branches are out in some
+        (see `network.timetable`). ValueError for another shape.
         """
         p, q = np.atleast_2d(p_mw), np.atleast_2d(q_mvar)
         if p.shape != q.shape or p.shape[1] != len(self.elements):
             raise ValueError(f"expected (steps, {len(self.elements)}), got {p.shape} and {q.shape}")
+        if self.rests is not None and (steps is not None or len(p) == len(self.rests.out)):
+            rows = np.arange(len(p)) if steps is None else steps
+            return self.rests.solve(self, (p, q, positions), rows)
         with np.errstate(invalid="ignore"):  # an infinite injection becomes nan and is flagged
             p_node, q_node = p @ self._to_node, q @ self._to_node
         if positions is None:

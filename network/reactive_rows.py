@@ -146,7 +146,8 @@ def slopes(
         high = at[picked][:, group] + 1 > oracle.position_max[group]
         sign[:, k] = np.where(high.any(axis=1), -1.0, 1.0)
         at_all[:, k + 1, group] += sign[:, k, None]
-    states = oracle.solve(p_all, q_all.reshape(len(p_all), -1), at_all.reshape(len(p_all), -1))
+    shaped = q_all.reshape(len(p_all), -1), at_all.reshape(len(p_all), -1)
+    states = oracle.solve(p_all, *shaped, np.repeat(picked, total + 1))
     values = values_of(states, limits).reshape(*shape, -1)
     losses = states.losses_mw.reshape(shape)
     with np.errstate(invalid="ignore"):

@@ -187,7 +187,7 @@ def sensitivities_all(
     p = (p_mw[at][:, None, :] + nudge).reshape(-1, n)
     q = (q_mvar[at][:, None, :] + nudge * slope).reshape(-1, n)
     held = None if positions is None else np.repeat(positions[at], 2 * n + 1, axis=0)
-    states = oracle.solve(p, q, held)
+    states = oracle.solve(p, q, held, np.repeat(at, 2 * n + 1))
     values = limit_values(states).reshape(k, 2 * n + 1, -1)
     losses = states.losses_mw.reshape(k, 2 * n + 1)
     d_values = (values[:, 1 : n + 1] - values[:, n + 1 :]) / (2 * STEP_MW)

@@ -114,6 +114,8 @@ def _asked(block: Block, pin: Pin, situation: Situation, slot: int) -> Iterator[
     match pin.hold:
         case Hold.POWER:
             yield "p_mw", pin.p_mw - ROOM_MW, pin.p_mw + ROOM_MW
+        case Hold.WITHIN:
+            yield "p_mw", -pin.p_mw, pin.p_mw
         case Hold.SERVE:
             yield "p_mw", -np.inf, -situation.load_mw[pin.element][slot]
         case Hold.OFF:

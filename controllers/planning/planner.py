@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from controllers.planning.checker import check
 from controllers.planning.fallback import rule_plan, shifted_plan
 from controllers.planning.optimise import Course, optimised, remember, steps_of
+from controllers.planning.outages import affected, free_of, marked
 from controllers.planning.pins import declared
 from controllers.planning.problem import build
 from controllers.planning.reactive import operation_of
@@ -61,6 +62,7 @@ class Planner:
         began = monotonic_s()
         start = first_step(state.at, self.park.horizon.step_min)
         course = self._course(start, steps, state, forecast)
+        around = affected(self.park, self.oracle, forecast, start, steps)
         passed = (start - course.start) / timedelta(minutes=self.park.horizon.step_min)
         now = situation(
             self.park,
@@ -68,18 +70,19 @@ class Planner:
             first=course.model.frame.axis.history + round(passed),
             steps=steps,
             state=state,
-            forecast=forecast,
+            forecast=around.forecast,
             previous=previous,
             orders=orders,
-            pins=pins,
+            pins=free_of(pins, around.pins),
         )
         refused = []
-        for candidate in self._ladder(course, now, began + deadline_s):
+        for candidate in self._ladder(course, around.oracle, now, began + deadline_s):
             plan = declared(self.park, candidate.plan, now.pins)
-            certificate = check(self.park, plan, forecast, self.oracle)
+            certificate = check(self.park, plan, around.forecast, around.oracle)
             certificate = replace(certificate, cut_rounds=candidate.rounds)
             if certificate.ok:
-                return self._release(course, plan, certificate, began)
+                plan = marked(plan, around.calendar)
+                return self._release(course, around.oracle, plan, certificate, began_true_s=began)
             refused.append(f"{plan.label.value} plan: {certificate.violations[0].text}")
         raise NoPlan("no plan passes the checker: " + "; ".join(refused))
 
@@ -103,16 +106,20 @@ class Planner:
             course.start, course.end = start, end
         return course
 
-    def _ladder(self, course: Course, now: Situation, until_true_s: float) -> Iterator[Candidate]:
-        yield from optimised(course, self.oracle, now, until_true_s)
-        shifted = shifted_plan(self.oracle, now)
+    def _ladder(
+        self, course: Course, oracle: Oracle, now: Situation, until_true_s: float
+    ) -> Iterator[Candidate]:
+        yield from optimised(course, oracle, now, until_true_s)
+        shifted = shifted_plan(oracle, now)
         if shifted is not None:
             yield Candidate(shifted, 0)
-        yield Candidate(rule_plan(self.oracle, now), 0)
+        yield Candidate(rule_plan(oracle, now), 0)
 
-    def _release(self, course: Course, plan: Plan, certificate: Certificate, began_true_s: float) -> Released:
+    def _release(
+        self, course: Course, oracle: Oracle, plan: Plan, certificate: Certificate, *, began_true_s: float
+    ) -> Released:
         self._serial += 1
-        models = remember(course, self.oracle, steps_of(plan), operation_of(self.oracle, plan))
+        models = remember(course, oracle, steps_of(plan), operation_of(oracle, plan))
         plan = replace(
             plan,
             id=plan_id(self.park.name, plan, self.park.site.zone, self._serial),

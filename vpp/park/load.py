@@ -1,6 +1,7 @@
 """A park folder becomes a `Park`, or every fault of it is told at once."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from vpp.park.folder import Folder, read_folder
 from vpp.park.grid_rules import grid_faults
 from vpp.park.model import CsvProfile, Park
 from vpp.park.operating_point import read_operating_point
+from vpp.park.outages import outage_warnings, read_outages
 from vpp.park.profiles import read_profiles
 from vpp.park.rating_rules import rating_faults
 from vpp.park.register_rules import register_faults
@@ -40,9 +42,12 @@ def load_park(path: Path | str) -> Park:
         faults.extend(rule(folder))
     profiles = {} if folder.settings is None else read_profiles(root, folder, folder.settings, faults)
     delivered = read_operating_point(root, folder, faults)
+    planned = read_outages(root, folder, faults)
     if faults or folder.settings is None:
         raise InvalidInput(tuple(sorted(set(faults), key=_place)))
-    return _park(root, folder, folder.settings, profiles, delivered)
+    park = _park(root, folder, folder.settings, profiles, delivered)
+    park = replace(park, outages=planned)
+    return replace(park, warnings=park.warnings + outage_warnings(park)) if planned else park
 
 
 def _root(path: Path | str) -> Path:

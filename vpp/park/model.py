@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -113,6 +114,18 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedOutage:
+    """One row of `outages.csv`."""
+
+    element: str
+    """Resource, load, line or transformer."""
+    start: datetime
+    end: datetime
+    lost_mw: float | None
+    """By how much it can do less; None: out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contingency:
     """`[[contingency]]` of `park.toml`; names may hold shell wildcards."""
 
@@ -207,5 +220,6 @@ class Park:
     warnings: tuple[str, ...]
     """What was repaired or set aside while reading, in words."""
     approval: Approval = field(default_factory=lambda: Approval(mode="automatic"))
+    outages: tuple[PlannedOutage, ...] = ()
     operating_point: Mapping[str, OperatingPoint] = field(default_factory=dict)
     """The state in which an imported grid was delivered, by element; empty for a park of one's own."""

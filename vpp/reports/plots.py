@@ -63,8 +63,10 @@ def voltages(park: Park, plan: Plan) -> str:
     """Plot the envelope of all bus voltages of the AC check and the band of every level, pu."""
     figure, axes = framed(2.4, "pu")
     vm = np.array(list(plan.vm_pu.values()))
-    _fill(axes, plan, (vm.min(axis=0), vm.max(axis=0)), IMPORT, "lowest to highest bus")
-    _stairs(axes, plan, np.median(vm, axis=0), INK, "median bus", width=1.2)
+    # 0 pu is a bus that a planned outage cuts off
+    vm = np.where(vm > 0, vm, np.nan)
+    _fill(axes, plan, (np.nanmin(vm, axis=0), np.nanmax(vm, axis=0)), IMPORT, "lowest to highest bus")
+    _stairs(axes, plan, np.nanmedian(vm, axis=0), INK, "median bus", width=1.2)
     limits = sorted({v for band in park.voltage_bands for v in (band.vm_min_pu, band.vm_max_pu)})
     for i, limit in enumerate(limits):
         axes.axhline(limit, color=LIMIT, ls="--", lw=1.1, label=None if i else "bands")

@@ -16,6 +16,8 @@ class Hold(StrEnum):
     """A battery does not discharge, a CAES plant runs at least one compressor train."""
     DISCHARGE = "discharge"
     """A battery does not charge, a CAES plant runs its turbine."""
+    WITHIN = "within"
+    """Power stays within -p_mw and p_mw: a derated device. Only planned outages ask it."""
     SERVE = "serve"
     """A load is not interrupted."""
 
@@ -32,4 +34,4 @@ class Pin:
     end: datetime
     hold: Hold
     p_mw: float = 0.0
-    """Only with `Hold.POWER`."""
+    """With `Hold.POWER` and `Hold.WITHIN`."""

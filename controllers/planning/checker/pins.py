@@ -26,7 +26,8 @@ def breaches(park: Park, plan: Plan) -> Iterator[tuple[Pin, int, float, str, str
             amount = _off_by(park, plan, pin, step)
             if amount > POWER_MW:
                 now = float(plan.series[pin.element]["p_mw"][step])
-                asked = f"{pin.p_mw:g} MW" if pin.hold is Hold.POWER else pin.hold.value
+                named = pin.hold in (Hold.POWER, Hold.WITHIN)
+                asked = f"{pin.p_mw:g} MW" if named else pin.hold.value
                 words = (
                     f"asked {asked}, planned {now:.2f} MW: stored energy, rating, running times, weather "
                     "or a network limit do not allow it"
@@ -41,6 +42,8 @@ def _off_by(park: Park, plan: Plan, pin: Pin, step: int) -> float:
     match pin.hold:
         case Hold.POWER:
             return abs(series["p_mw"] - pin.p_mw)
+        case Hold.WITHIN:
+            return max(0.0, abs(series["p_mw"]) - pin.p_mw)
         case Hold.SERVE:
             return series.get("shed_mw", 0.0)
         case Hold.CHARGE:
