@@ -147,3 +147,20 @@ def test_the_power_limits_and_their_cuts_are_one(soc):
 )
 def test_the_number_of_trains_follows_the_setpoint(charge_mw, running, wanted):
     assert caes.trains_for(CAES, charge_mw, running) == wanted
+
+
+def test_a_setpoint_at_the_condensers_power_makes_a_standing_plant_a_synchronous_condenser():
+    state = caes_step.initial(CAES, Initial(soc=0.5))
+    state = caes_step.step(CAES, state, Command(p_mw=CAES.condenser_p_mw), 60.0, 0.0)
+    assert (state.mode_code, state.p_mw) == (caes_step.CONDENSER, pytest.approx(CAES.condenser_p_mw))
+    state = caes_step.step(CAES, state, Command(p_mw=60.0), 900.0, 0.0)
+    assert (state.mode_code, state.condenser_mw) == (2, 0.0)
+
+
+def test_a_plant_that_runs_is_no_condenser_before_its_machines_stand():
+    state = caes_step.initial(CAES, Initial(soc=0.5, mode="discharge", p_mw=60.0))
+    state = caes_step.step(CAES, state, Command(p_mw=CAES.condenser_p_mw), 60.0, 0.0)
+    assert state.condenser_mw == 0.0
+    for _ in range(10):
+        state = caes_step.step(CAES, state, Command(p_mw=CAES.condenser_p_mw), 60.0, 0.0)
+    assert state.mode_code == caes_step.CONDENSER

@@ -78,3 +78,35 @@ def test_the_production_corners_hold_the_curve_from_above_and_closely(load):
 def test_a_settled_plant_makes_what_the_planner_reads(load):
     state = run(at(-load), -load, 60)
     assert state.h2_kg_per_h == pytest.approx(electrolyzer.h2_kg_per_h(ALK, load), rel=5e-3)
+
+
+def ask(state, p_mw, stacks, seconds):
+    for _ in range(int(seconds / 10)):
+        state = electrolyzer_step.step(ALK, state, Command(p_mw=p_mw, warm_stacks=stacks), 10.0, 0.0)
+    return state
+
+
+def test_stacks_that_are_not_kept_warm_draw_nothing_and_carry_nothing():
+    state = ask(at(-40.0), -40.0, 4, 300)
+    assert (state.warm_stacks, state.on_stacks, state.heat) == (4, 4, "warm")
+    assert -state.p_mw == pytest.approx(4 * PARAMS.stack_mw * PARAMS.stack_load_max)
+    assert -ask(state, -0.2, 4, 300).p_mw == pytest.approx(4 * ALK.stack_standby_mw)
+
+
+def test_cold_stacks_heat_on_standby_power_and_go_straight_on():
+    state = ask(at(-40.0), -20.0, 4, 300)
+    state = ask(state, -45.0, 10, PARAMS.cold_start_min * 60 - 10)
+    assert (state.warm_stacks, state.heating_stacks) == (4, 6)
+    assert -state.p_mw == pytest.approx(
+        4 * PARAMS.stack_mw * PARAMS.stack_load_max + 6 * ALK.stack_standby_mw
+    )
+    state = ask(state, -45.0, 10, 60)
+    assert (state.warm_stacks, state.heating_stacks) == (10, 0)
+    assert -state.p_mw == pytest.approx(45.0)
+
+
+def test_a_cold_start_that_is_called_off_is_lost():
+    state = ask(at(-40.0), -20.0, 4, 300)
+    state = ask(ask(state, -20.0, 10, 1800), -20.0, 4, 10)
+    assert (state.heating_stacks, state.heating_s) == (0, 0.0)
+    assert ask(state, -20.0, 10, 10).heating_s == pytest.approx(10.0)
