@@ -70,7 +70,7 @@ def test_reproduces_the_solved_points_of_the_shipped_parks(points, name):
     states = oracle.solve(*point.rows(oracle))
     vm = dict(zip(states.buses, states.vm_pu[0], strict=True))
     loading = dict(zip(states.branches, states.loading_percent[0], strict=True))
-    assert vm == pytest.approx(point.vm_pu, abs=1.1e-6)
+    assert vm == pytest.approx(point.vm_pu, abs=1e-6)
     assert loading == pytest.approx(point.loading_percent, abs=0.01)
 
 
@@ -84,6 +84,9 @@ def test_equals_runpp_on_the_shipped_parks(points, name):
     vm, loading = run_pandapower(net)
     assert states.vm_pu[0] == pytest.approx(vm, abs=1e-6)
     assert states.loading_percent[0] == pytest.approx(loading, abs=0.01)
+    given = [point.vm_pu[bus] for bus in states.buses], [point.loading_percent[b] for b in states.branches]
+    assert vm == pytest.approx(given[0], abs=1e-6), "the net itself gives the stated points too"
+    assert loading == pytest.approx(given[1], abs=0.01)
 
 
 def test_a_batch_equals_its_rows_one_by_one(park, oracle):
