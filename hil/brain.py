@@ -21,6 +21,8 @@ class Held:
     reverts_at: datetime
     """Plant time at which the device stops trusting it: time-to-live plus reversion delay later."""
     reversion_mw: float
+    q_mvar: float | None
+    """Reactive power commanded, held through a reversion; None: by the fixed rule of the device."""
 
 
 def at_rest(device: Device, park: Park, start: datetime) -> Held:
@@ -36,7 +38,7 @@ def at_rest(device: Device, park: Park, start: datetime) -> Held:
             p_mw = initial_of(park, device).p_mw
         case _:
             p_mw = 0.0
-    return Held(command=Command(p_mw=p_mw), at=start, reverts_at=NEVER, reversion_mw=p_mw)
+    return Held(command=Command(p_mw=p_mw), at=start, reverts_at=NEVER, reversion_mw=p_mw, q_mvar=None)
 
 
 def take(values: Mapping[str, float], at: datetime) -> Held:
@@ -60,6 +62,7 @@ def take(values: Mapping[str, float], at: datetime) -> Held:
         at=at,
         reverts_at=NEVER if hold_s is None else at + timedelta(seconds=hold_s),
         reversion_mw=values["reversion_mw"],
+        q_mvar=values.get("setpoint_mvar") if values.get("setpoint_var_enable", 1.0) == 1.0 else None,
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandapower as pp
 
-from network.model import inject, q_per_p, to_pandapower
+from network.model import inject, place, q_per_p, to_pandapower
 from network.powerflow import AcStates, Oracle
 from vpp.park import Park
 from vpp.types import Array
@@ -17,27 +17,26 @@ class Grid:
 
     def __init__(self, park: Park) -> None:
         self._oracle = Oracle(park)
+        self._park = park
         self._net = to_pandapower(park)
         self.elements, self.buses = self._oracle.elements, self._oracle.buses
         self.q_per_p = {element: q_per_p(park, element) for element in self.elements}
-        self._q_per_p: Array = np.array(list(self.q_per_p.values()))
 
-    def q_mvar(self, p_mw: Array) -> Array:
-        """Return the reactive injections (last axis: elements) that go with active ones."""
-        q_mvar: Array = p_mw * self._q_per_p
-        return q_mvar
+    def solve(self, p_mw: Array, q_mvar: Array, positions: Array) -> AcStates:
+        """Solve the injections of shape (steps, elements); FloatingPointError where none exists.
 
-    def solve(self, p_mw: Array, q_mvar: Array) -> AcStates:
-        """Solve the injections of shape (steps, elements); FloatingPointError where none exists."""
-        states = self._oracle.solve(p_mw, q_mvar)
+        `positions` has shape (steps, actuators).
+        """
+        states = self._oracle.solve(p_mw, q_mvar, positions)
         if not states.converged.all():
             worst = p_mw[int(np.flatnonzero(~states.converged)[0])]
             named = ", ".join(f"{e} {p:.1f}" for e, p in zip(self.elements, worst, strict=True))
             raise FloatingPointError(f"the plant's power flow has no solution at (MW): {named}")
         return states
 
-    def deviation_pu(self, p_mw: Array, q_mvar: Array, vm_pu: Array) -> float:
+    def deviation_pu(self, p_mw: Array, q_mvar: Array, positions: Array, vm_pu: Array) -> float:
         """Return the largest voltage difference to `pandapower.runpp` for one row of values."""
+        place(self._net, self._park, dict(zip(self._oracle.actuators, positions.tolist(), strict=True)))
         inject(
             self._net,
             dict(zip(self.elements, p_mw.tolist(), strict=True)),

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from hil import actuator, truth
 from hil import load as shed_terminal
-from hil import truth
 from hil.device_log import Note, silent_log
 from hil.grid import AGREEMENT_PU, Grid
 from hil.meter import MeterState
 from hil.registers import registers_of
-from hil.scenario import QUIET, Scenario, Silence, Slow, Trip
+from hil.scenario import QUIET, Scenario, Silence, Slow, Stuck, Trip
 from hil.unit import build
 from hil.weather import Weather
 from vpp.clock import UTC
@@ -77,6 +77,7 @@ class Rig:
             name: build(truth.true_device(device, seed), park, self.registers[name].points, self.now, note)
             for name, device in park.devices.items()
         }
+        self._actuators = {name: actuator.at_rest(park, name, self.now) for name in park.actuators}
         units = self._units.values()
         self._stores = [unit for unit in units if isinstance(unit.device, H2Store)]
         self._makers = [unit for unit in units if isinstance(unit.device, Electrolyzer)]
@@ -92,8 +93,8 @@ class Rig:
         for unit in self._units.values():
             if isinstance(unit.device, Wind | Pv):
                 unit.settle(float(self._weather.available_mw(unit.id, at)[0]))
-        row = [*(u.state.p_mw for u in self._units.values()), *(-p for p in self._drawn_mw())]
-        self._measure(np.array([row]), 0.0)
+        row = np.array([*(u.state.p_mw for u in self._units.values()), *(-p for p in self._drawn_mw())])
+        self._measure(row[np.newaxis], self._q_mvar_of(row)[np.newaxis], self._positions()[np.newaxis], 0.0)
 
     def advance(self, to: datetime) -> None:
         """Move the plant to the last whole step not after `to`; an earlier `to` does nothing.
@@ -104,11 +105,14 @@ class Rig:
         while (steps := int((to - self.now).total_seconds()) // self._step_s) > 0:
             to_hour_s = 3600 - (self.now.minute * 60 + self.now.second)
             batch = min(steps, max(1, to_hour_s // self._step_s))
-            self._measure(self._run(batch), self._step_s)
+            self._measure(*self._run(batch), self._step_s)
         self._follow(to)
 
-    def _run(self, steps: int) -> Array:
-        """Run devices and loads for so many steps; returns injections, shape (steps, elements)."""
+    def _run(self, steps: int) -> tuple[Array, Array, Array]:
+        """Run devices and loads for so many steps.
+
+        Returns active and reactive injections, (steps, elements), and positions, (steps, actuators).
+        """
         dt_s = self._step_s
         middles: Array = self.now.timestamp() + dt_s * (np.arange(steps, dtype=np.float64) + 0.5)
         weather = {
@@ -118,6 +122,7 @@ class Rig:
         }
         demand = {n: self._weather.demand_mw(n, middles) * level for n, level in self._level.items()}
         p_mw = np.empty((steps, len(self._grid.elements)))
+        q_mvar, positions = np.empty_like(p_mw), np.empty((steps, len(self._actuators)))
         for k in range(steps):
             self._start_trips()
             p_mw[k, : len(self._units)] = self._move(dt_s, {n: float(a[k]) for n, a in weather.items()})
@@ -129,8 +134,30 @@ class Rig:
             p_mw[k, len(self._units) :] = [-p for p in drawn]
             for name, p in zip(self._loads, drawn, strict=True):
                 self._load_mwh[name] += p * dt_s / 3600
+            q_mvar[k] = self._q_mvar_of(p_mw[k])
+            positions[k] = self._positions()
             self._pass_midnight(dt_s)
-        return p_mw
+        return p_mw, q_mvar, positions
+
+    def _q_mvar_of(self, p_mw: Array) -> Array:
+        """Return the reactive injections (elements,) of devices and loads at their active ones."""
+        units = [unit.q_mvar(p) for unit, p in zip(self._units.values(), p_mw.tolist(), strict=False)]
+        drawn = [
+            self._q_mvar(name, p) for name, p in zip(self._loads, p_mw.tolist()[len(units) :], strict=True)
+        ]
+        return np.array([*units, *drawn])
+
+    def _positions(self) -> Array:
+        """Return where the actuators stand now, (actuators,); a scenario may jam them."""
+        jammed = {e.actuator for e in self._scenario.events if isinstance(e, Stuck) and self._lasts(e)}
+        for name, state in self._actuators.items():
+            if state.stuck != (name in jammed):
+                self._actuators[name] = actuator.jam(state, self.now, stuck=name in jammed)
+        return np.array([actuator.position(state, self.now) for state in self._actuators.values()])
+
+    def _lasts(self, event: Stuck) -> bool:
+        minute = (self.now - self._start).total_seconds() / 60
+        return event.at_min <= minute < event.at_min + event.for_min
 
     def _pass_midnight(self, dt_s: float) -> None:
         """Move the time on; counters of today belong to the plant's own calendar."""
@@ -182,9 +209,8 @@ class Rig:
     def _drawn_mw(self) -> list[float]:
         return [shed_terminal.drawn_mw(self._park.loads[n], s, self.now) for n, s in self._loads.items()]
 
-    def _measure(self, p_mw: Array, dt_s: float) -> None:
-        q_mvar = self._grid.q_mvar(p_mw)
-        states = self._grid.solve(p_mw, q_mvar)
+    def _measure(self, p_mw: Array, q_mvar: Array, positions: Array, dt_s: float) -> None:
+        states = self._grid.solve(p_mw, q_mvar, positions)
         for meter in self._meters.values():
             meter.take(p_mw, q_mvar, states, dt_s)
         self._row = p_mw[-1]
@@ -192,7 +218,7 @@ class Rig:
         if hour <= self._cross_checked:
             return
         self._cross_checked = hour
-        deviation = self._grid.deviation_pu(p_mw[-1], q_mvar[-1], states.vm_pu[-1])
+        deviation = self._grid.deviation_pu(p_mw[-1], q_mvar[-1], positions[-1], states.vm_pu[-1])
         self.cross_check_pu = max(self.cross_check_pu, deviation)
         self._note(self.now, {"event": "runpp", "deviation_pu": deviation})
         if deviation > AGREEMENT_PU:
@@ -228,7 +254,7 @@ class Rig:
     def _values(self, endpoint: str) -> Mapping[str, float]:
         if endpoint in self._units:
             values = self._units[endpoint].values()
-            return {**values, "q_mvar": self._q_mvar(endpoint, values["p_mw"])}
+            return {**values, "q_mvar": self._units[endpoint].q_mvar(values["p_mw"])}
         if endpoint in self._loads:
             state = self._loads[endpoint]
             p_mw = -shed_terminal.drawn_mw(self._park.loads[endpoint], state, self.now)
@@ -249,7 +275,7 @@ class Rig:
                 "energy_in_mwh": meter.energy_in_mwh,
                 "energy_out_mwh": meter.energy_out_mwh,
             }
-        return {}  # actuators: nothing moves them yet
+        return actuator.values(self._actuators[endpoint], self.now)
 
     def _q_mvar(self, element: str, p_mw: float) -> float:
         return p_mw * self._grid.q_per_p[element]
@@ -265,7 +291,10 @@ class Rig:
         self._note(at, {"event": "write", "device": endpoint, "values": dict(values)})
         load = self._park.loads.get(endpoint)
         if load is None:
-            return  # actuators: logged, nothing moves them yet
+            if endpoint in self._actuators:
+                taken = actuator.command(self._actuators[endpoint], values, at)
+                self._actuators[endpoint] = taken or self._actuators[endpoint]
+            return
         self._loads[endpoint] = shed_terminal.switch(load, self._loads[endpoint], values, at)
         self._follow(at)
 
@@ -278,4 +307,4 @@ class Rig:
             self._loads[name] = shed_terminal.follow(self._loads[name], at)
         row = self._row.copy()
         row[len(self._units) :] = [-p for p in self._drawn_mw()]
-        self._measure(row[np.newaxis], 0.0)
+        self._measure(row[np.newaxis], self._q_mvar_of(row)[np.newaxis], self._positions()[np.newaxis], 0.0)

@@ -67,6 +67,16 @@ class Slow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """A bank, tap changer or statcom takes its commands and does not move."""
+
+    kind: Literal["stuck"] = "stuck"
+    at_min: Minute
+    for_min: Minutes
+    actuator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
     """A device falls out: 0 MW, status fault, until it is ready again."""
 
@@ -106,11 +116,12 @@ class Restore:
     loads: tuple[str, ...] = ()
 
 
-Event = Availability | Silence | Slow | Trip | Order | Shed | Restore
+Event = Availability | Silence | Slow | Stuck | Trip | Order | Shed | Restore
 EVENTS: dict[str, type[Event]] = {
     "availability": Availability,
     "silent": Silence,
     "slow": Slow,
+    "stuck": Stuck,
     "trip": Trip,
     "order": Order,
     "shed": Shed,
@@ -235,6 +246,8 @@ def _name_faults(file: str, number: int, event: Event, park: Park) -> list[Fault
             field, allowed = "resource", weather
         case Trip(resource=name):
             field, allowed = "resource", list(park.resources)
+        case Stuck(actuator=name):
+            field, allowed = "actuator", list(park.actuators)
         case Silence(endpoint=name) | Slow(endpoint=name):
             field, allowed = "endpoint", list(endpoints(park))
         case Restore(loads=names):

@@ -7,7 +7,7 @@ from typing import Any
 
 from hil import brain
 from hil.device_log import Note
-from vpp.devices import DEVICE_TYPES, Command, Device, DeviceType, Electrolyzer, Initial
+from vpp.devices import DEVICE_TYPES, Caes, Command, Device, DeviceType, Electrolyzer, Initial, q_limits
 from vpp.park import Park, initial_of
 from vpp.types import Access, Point
 
@@ -37,9 +37,11 @@ class Unit:
     fenced: int = 0
     """Commands ignored for their old epoch."""
     kind: DeviceType = field(init=False)
+    _has_modes: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.kind = DEVICE_TYPES[self.device.resource.kind]
+        self._has_modes = isinstance(self.device, Caes)
 
     @property
     def id(self) -> str:
@@ -82,6 +84,20 @@ class Unit:
         self.energy_out_mwh += out_mwh
         self.energy_in_mwh += in_mwh
         return float((out_mwh - in_mwh) * 3600 / dt_s)
+
+    def q_mvar(self, p_mw: float) -> float:
+        """Return the reactive injection at terminal power `p_mw`: as commanded, inside what it can give.
+
+        Before its first command a device follows its fixed rule; one that has tripped gives nothing.
+        """
+        if self.tripped_until is not None:
+            return 0.0
+        asked = self.held.q_mvar
+        if asked is None:
+            asked = getattr(self.device.params, "q_per_p", 0.0) * p_mw
+        mode = float(self.kind.measure(self.device, self.state)["mode_code"]) if self._has_modes else 0.0
+        low, high = q_limits(self.device, p_mw, mode)
+        return min(max(asked, low), high)
 
     def _watch(self, held: brain.Held, at: datetime) -> None:
         reverted = at >= held.reverts_at

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from vpp.types import Access, Point, Setpoint
+from vpp.types import Access, Move, Point, Setpoint
 
 WIDTH: Mapping[str, int] = {
     "bool": 1,
@@ -258,12 +258,22 @@ def _ranges(points: tuple[Point, ...]) -> Iterator[tuple[str, int, int]]:
         yield table, low, high
 
 
-def command_points(setpoint: Setpoint) -> dict[str, float]:
-    """Return a setpoint by point name for every map; `encode` ignores what a map lacks.
+VARS = 4.0
+"""SunSpec 704 `VarSetMod`: the setting is in vars; priority 0 is active power's."""
+
+
+def command_points(setpoint: Setpoint | Move) -> dict[str, float]:
+    """Return a command by point name for every map; `encode` ignores what a map lacks.
 
     SunSpec maps have one reversion timer (model 704, `WSetRvrtTms`): the time-to-live and the
     reversion delay together. Enable and mode (1: absolute watts) go out with every command.
     """
+    if isinstance(setpoint, Move):
+        return {
+            "setpoint_position": setpoint.position,
+            "epoch": float(setpoint.epoch),
+            "sequence": float(setpoint.sequence),
+        }
     return {
         "setpoint_mw": setpoint.p_mw,
         "setpoint_mvar": setpoint.q_mvar,
@@ -276,6 +286,9 @@ def command_points(setpoint: Setpoint) -> dict[str, float]:
         "reversion_s": setpoint.reversion_s,
         "setpoint_enable": 1.0,
         "setpoint_mode": 1.0,
+        "setpoint_var_enable": 1.0,
+        "setpoint_var_mode": VARS,
+        "setpoint_var_priority": 0.0,
         "reversion_enable": 1.0,
         "reversion_total_s": setpoint.ttl_s + setpoint.reversion_s,
     }

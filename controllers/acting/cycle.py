@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from controllers.acting import (
+    actuators,
     alarms,
     conditions,
     expectation,
@@ -15,7 +16,7 @@ from controllers.acting import (
     tie,
 )
 from controllers.acting.core import Core
-from controllers.acting.envelope import Assured, Row, assure, network_rows, tie_rows
+from controllers.acting.envelope import Assured, Row, assure, capable, network_rows, tie_rows
 from controllers.acting.image import Moment, freeze
 from controllers.acting.judge import judge
 from controllers.acting.setpoints import Narrowed, narrow, next_sequence, trusted_s
@@ -98,7 +99,9 @@ async def run(core: Core) -> Snapshot:
     shadow.follow(core, dt_s)
     assured, requests = _decide(core, moment)
     sent = _commands(core, moment, assured, requests)
-    acks = await core.field.write(sent)
+    moved = actuators.moves(core, moment)
+    actuators.remember(core, moved)
+    acks = await core.field.write([*sent, *moved])
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
     await interruptions.carry_out(core, moment.step, now)
     await intake.close_next(core, RESTORE_PAUSE_S)
@@ -237,11 +240,12 @@ def _commands(
         request = requests[name]
         uncut = isinstance(core.park.devices[name], Wind | Pv) and p_mw >= request.p_mw - 1e-3
         room = narrow(request.bounds)
+        q_mvar, q_why = capable(core.park.devices[name], request.q_mvar, p_mw, core.readings[name].values)
         sent.append(
             Setpoint(
                 device=name,
                 p_mw=request.cap_mw if uncut else p_mw,
-                q_mvar=request.q_mvar,
+                q_mvar=q_mvar,
                 h2_kg_per_h=request.h2_kg_per_h,
                 warm_stacks=request.warm_stacks,
                 p_min_mw=room.low_mw,
@@ -253,7 +257,7 @@ def _commands(
                 reversion_mw=targets.reversion_mw(core.park.devices[name], request.p_mw),
                 reversion_s=trusted_s(horizon.reversion_s, core.clock, horizon.cycle_s),
                 source=Source.PLAN if moment.step is not None else Source.PROTECTION,
-                clipped_by=() if uncut else assured.clipped.get(name, ()),
+                clipped_by=(*(() if uncut else assured.clipped.get(name, ())), *q_why),
             )
         )
     return sent
@@ -275,6 +279,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_endpoints(core.readings, core.pulses, core.cycle),
         *conditions.of_writes(acks, core.readings),
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
+        *actuators.of_moves(core.moves, core.readings, core.asked_since, now),
         *conditions.of_tie(core.tie, moment.import_max_mw, assured.broken),
         *_of_plan(core, plan, moment),
         *conditions.of_modes(core.modes),

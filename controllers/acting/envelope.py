@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from controllers.acting.setpoints import Narrowed
+from vpp.devices import Device, q_limits
 from vpp.types import TieSensitivity
 
 PASSES = 3
@@ -68,6 +69,28 @@ def assure(
             break
     broken = {row.name: excess for row in rows if (excess := row_excess(row, p)) > CLEAN}
     return Assured(p_mw=p, clipped={k: tuple(dict.fromkeys(v)) for k, v in why.items()}, broken=broken)
+
+
+def capable(
+    device: Device, q_mvar: float, p_mw: float, measured: Mapping[str, float]
+) -> tuple[float, tuple[str, ...]]:
+    """Return the Q nearest to the one asked that the device can give, and why it is another.
+
+    It must fit the power commanded and the power measured: the device is on its way between both. A
+    value that is not a number becomes the one nearest to 0.
+    """
+    mode = measured.get("mode_code", 0.0)
+    low, high = q_limits(device, p_mw, mode)
+    if "p_mw" in measured:
+        low_now, high_now = q_limits(device, measured["p_mw"], mode)
+        low, high = max(low, low_now), min(high, high_now)
+    if low > high:
+        low = high = min(max(0.0, high), low)
+    asked = q_mvar if isfinite(q_mvar) else 0.0
+    given = min(max(asked, low), high)
+    if low == high or abs(given - q_mvar) <= CLEAN:
+        return given, ()
+    return given, ("reactive capability at this power",)
 
 
 def row_excess(row: Row, p_mw: Mapping[str, float]) -> float:

@@ -62,4 +62,5 @@ def freeze(core: Core, moment: Moment) -> Snapshot:
         alarms=tuple(core.board.standing.values()),
         missed_ticks=core.missed_ticks,
         dropped_plans=core.dropped_plans,
+        positions={name: move.position for name, move in core.moves.items()},
     )

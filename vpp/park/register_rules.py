@@ -7,7 +7,7 @@ from vpp.errors import Fault
 from vpp.park.folder import Folder
 from vpp.park.tables import Row, quoted, twice
 from vpp.points import MAX_READ_BITS, MAX_READ_REGISTERS, WIDTH
-from vpp.types import Access, Load, Meter, Point, Resource
+from vpp.types import Access, Actuator, Load, Meter, Point, Resource
 
 _DEVICE = ("p_mw", "q_mvar", "status", "heartbeat", "energy_out_mwh", "energy_in_mwh")
 _COMMAND = ("setpoint_mw", "epoch", "reversion_mw")
@@ -24,6 +24,7 @@ _PER_KIND: Mapping[str, tuple[str, ...]] = {
 }
 _LOAD = ("p_mw", "q_mvar", "breakers", "heartbeat", "energy_in_mwh")
 _METER = ("p_mw", "q_mvar", "heartbeat", "energy_in_mwh", "energy_out_mwh")
+_ACTUATOR = ("position", "heartbeat", "setpoint_position", "epoch")
 _TIE = ("frequency_hz", "vm_pu")
 _TIMERS = (("ttl_s", "reversion_s"), ("reversion_total_s",))
 """Either pair of timers, or one timer for both."""
@@ -58,6 +59,8 @@ def _needed(row: object) -> Sequence[str]:
             return (*_LOAD, *(f"block_{i}" for i in blocks), *(f"test_{i}" for i in blocks))
         case Meter():
             return (*_METER, *(_TIE if row.kind == "tie" else ()))
+        case Actuator():
+            return _ACTUATOR
     return ()
 
 

@@ -56,6 +56,22 @@ class Setpoint:
     """Envelope rules that changed the value, in words; empty where none did."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One command to a bank, tap changer or statcom; it stays where it was told until the next."""
+
+    device: str
+    """Id of the actuator."""
+    position: float
+    """Steps in, tap position, or Mvar injected by a statcom; absolute, so a repeat has no second effect."""
+    epoch: int
+    """Grows by one at each start of control."""
+    sequence: int
+    """Grows by one at each write to this actuator."""
+    issued_at: datetime
+    source: Source
+
+
 class Outcome(StrEnum):
     """What became of a write; refused, timed out, wrong and faulty are different things."""
 

@@ -98,7 +98,7 @@ class PlantState:
     month_peak_mw: float
     """Highest metered 15-minute import mean of the month so far."""
     positions: Mapping[str, float] = field(default_factory=dict)
-    """By actuator that answers where it stands: steps, taps, or Mvar of a statcom; the plan moves no other."""
+    """By actuator that answers where it stands (steps, taps, Mvar of a statcom); no other is moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The process image: everything control knows in one cycle, frozen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -103,3 +103,5 @@ class Snapshot:
     alarms: tuple[Alarm, ...]
     missed_ticks: int
     dropped_plans: int
+    positions: Mapping[str, float] = field(default_factory=dict)
+    """By actuator where control last told it to be: steps, taps, or Mvar of a statcom."""

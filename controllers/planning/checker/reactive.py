@@ -3,11 +3,12 @@
 import numpy as np
 
 from controllers.planning.checker.seen import Seen
-from network.model import position_range, q_mvar
+from network.model import q_mvar
 from network.powerflow import AcStates
 from network.reactive_moves import MOST_MOVES
 from network.security import tie_q_max_mvar
 from vpp.devices import q_limits
+from vpp.park.positions import position_range
 from vpp.types import Violation
 
 MVAR = 0.01

@@ -205,8 +205,12 @@ CASES: dict[str, tuple[Edit, str]] = {
         r"buses.csv:6 vn_kv: 0 voltage bands",
     ),
     "unknown actuator element": (
-        add("actuators.csv", "A1,tap,T_XX,meter,127.0.0.1,16000,1\n"),
-        r'actuators.csv:2 element: unknown element "T_XX"',
+        add("actuators.csv", "A1,tap,T_XX,actuator,127.0.0.1,16000,1\n"),
+        r'actuators.csv:6 element: unknown element "T_XX"',
+    ),
+    "an actuator with the map of a meter": (
+        add("actuators.csv", "A1,tap,T_WIND,meter,127.0.0.1,16000,1\n"),
+        r'actuators.csv:6 register_map: "meter" lacks position, setpoint_position, epoch',
     ),
     "a name with a path": (
         swap("devices.csv", "pv_roof", "../pv_roof"),
