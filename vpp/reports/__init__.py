@@ -1,5 +1,6 @@
 """What planners and dispatchers read afterwards."""
 
+from vpp.reports.day_text import DayPaths, write_day_report
 from vpp.reports.plan_compare import Comparison, compare
 from vpp.reports.plan_explain import Explanation, explain
 from vpp.reports.plan_file import plan_from_json, plan_to_csv, plan_to_json, read_plan
@@ -9,6 +10,7 @@ from vpp.reports.run_text import RunPaths, write_run_report
 
 __all__ = [
     "Comparison",
+    "DayPaths",
     "Explanation",
     "PlanPaths",
     "RunPaths",
@@ -20,6 +22,7 @@ __all__ = [
     "plan_to_json",
     "read_plan",
     "run_report",
+    "write_day_report",
     "write_plan",
     "write_run_report",
 ]

@@ -114,7 +114,7 @@ def environment() -> Environment:
 
 def money(cny: float) -> str:
     """Return whole yuan with thousands separated; revenue carries a true minus sign."""
-    return f"{cny:,.0f}".replace("-", "\u2212")
+    return f"{round(cny) + 0:,}".replace("-", "\u2212")
 
 
 def _tiles(plan: Plan) -> Iterator[Tile]:

@@ -75,6 +75,8 @@ class Events:
     cleared: dict[tuple[str, datetime], datetime] = field(default_factory=dict)
     orders: list[str] = field(default_factory=list)
     starts: int = 0
+    unread_plans: int = 0
+    """Plans of another version of the product: nothing is compared with them."""
 
     def alarms(self) -> tuple[AlarmSpan, ...]:
         """Return every alarm that rose, from its rise to its end."""
@@ -84,7 +86,11 @@ class Events:
         """Add one record; those of kinds without meaning here are passed over."""
         match record.kind:
             case "plan":
-                plan = wire.decode(record.payload, Plan)
+                try:
+                    plan = wire.decode(record.payload, Plan)
+                except ValueError:  # written by another version of the product
+                    self.unread_plans += 1
+                    return
                 self.plans[plan.id] = plan
                 self.plan_events.append(PlanEvent(at=record.at, id=plan.id, label=plan.label, reason=""))
             case "plan_refused":

@@ -92,9 +92,9 @@ async def _serve(state: StateDir) -> None:
 
 
 def _calendar(state: StateDir, settings: RunSettings, park: Park, clock: RealClock, feed: Feed) -> Calendar:
-    async def report(well: bool, text: str) -> None:
+    async def report(job: str, well: bool, text: str) -> None:
         severity = Severity.INFORMATION if well else Severity.ACTION
-        note = Note(id="day_ahead", source="service", severity=severity, text=text, raised=not well)
+        note = Note(id=job, source="service", severity=severity, text=text, raised=not well)
         with contextlib.suppress(YuanwangError):
             await feed.request(note, NOTE_S)
 

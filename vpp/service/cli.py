@@ -23,6 +23,7 @@ from vpp.service import (
     cli_orders,
     cli_park,
     cli_plan,
+    cli_report,
     cli_run,
 )
 from vpp.service.exits import ExitCode, of_error
@@ -47,6 +48,7 @@ app = typer.Typer(
 for module in (
     cli_park,
     cli_plan,
+    cli_report,
     cli_explain,
     cli_compare,
     cli_approve,

@@ -1,6 +1,6 @@
-"""What follows the calendar: the day-ahead plan in the afternoon, and retention of the journal.
+"""What follows the calendar: tomorrow's plan in the afternoon, the day report, retention of the journal.
 
-The plan is made by a process of its own, so that no solver runs beside the page.
+Plan and report are made by processes of their own, so that nothing heavy runs beside the page.
 """
 
 import asyncio
@@ -21,6 +21,10 @@ from vpp.state_dir import StateDir
 
 DAY_AHEAD_AT = time(15, 0)
 """Plant time at which tomorrow is planned (assumption: after the dispatcher's curve for the day)."""
+DAY_REPORT_AT = time(0, 5)
+"""Plant time at which the day before is reported (assumption: the journal's last cycles are on disk)."""
+REPORT_DEADLINE_S = 1800.0
+"""True seconds after which a day report is given up."""
 PLAN_DEADLINE_S = 600.0
 """True seconds after which a day-ahead plan is given up."""
 GRACE_S = 3600
@@ -29,8 +33,8 @@ KEEP_JOURNAL_DAYS = 1100
 """Journal segments are kept three years: orders and sheds are evidence (notes on storage, §6)."""
 NICE = 10
 
-Report = Callable[[bool, str], Awaitable[None]]
-"""(went well, what happened in words) -> told to control as a note."""
+Report = Callable[[str, bool, str], Awaitable[None]]
+"""(job, went well, what happened in words) -> told to control as a note of that job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +51,14 @@ class Calendar:
 
 def next_day_ahead(plant_now: datetime, zone: str) -> datetime:
     """Return the next 15:00 plant time strictly after `plant_now`, UTC."""
+    return next_daily(plant_now, zone, DAY_AHEAD_AT)
+
+
+def next_daily(plant_now: datetime, zone: str, at: time) -> datetime:
+    """Return the next moment strictly after `plant_now` at which clocks in `zone` show `at`, UTC."""
     local = plant_now.astimezone(ZoneInfo(zone))
-    today = datetime.combine(local.date(), DAY_AHEAD_AT, tzinfo=ZoneInfo(zone))
-    due = (
-        today
-        if today > local
-        else datetime.combine(local.date() + timedelta(days=1), DAY_AHEAD_AT, today.tzinfo)
-    )
+    today = datetime.combine(local.date(), at, tzinfo=ZoneInfo(zone))
+    due = today if today > local else datetime.combine(local.date() + timedelta(days=1), at, today.tzinfo)
     return due.astimezone(UTC)
 
 
@@ -74,6 +79,12 @@ def plan_command(calendar: Calendar, day: str) -> Sequence[str]:
         "--out",
         str(calendar.state.plans),
     )
+    return (sys.executable, *words)
+
+
+def report_command(calendar: Calendar, day: str) -> Sequence[str]:
+    """Return the command that reports a day into the run's own report folder."""
+    words = ("-m", "vpp.service.cli", "report", "--state", str(calendar.state.root), "--date", day)
     return (sys.executable, *words)
 
 
@@ -107,7 +118,17 @@ async def plan_tomorrow(calendar: Calendar, plant: datetime) -> None:
         text = (
             f"day-ahead plan for {day}: {outcomes.get(code, f'failed with exit code {code}, see {log.name}')}"
         )
-    await calendar.report(code in (0, 5), text)
+    await calendar.report("day_ahead", code in (0, 5), text)
+
+
+async def report_yesterday(calendar: Calendar, plant: datetime) -> None:
+    """Report the plant day before `plant` and tell control how that ended."""
+    day = (plant.astimezone(ZoneInfo(calendar.zone)).date() - timedelta(days=1)).isoformat()
+    log = calendar.state.logs / "day_report.log"
+    code = await run_to_end(report_command(calendar, day), log, REPORT_DEADLINE_S)
+    outcomes = {0: "written", None: f"given up after {REPORT_DEADLINE_S:g} s"}
+    text = outcomes.get(code, f"failed with exit code {code}, see {log.name}")
+    await calendar.report("day_report", code == 0, f"day report of {day}: {text}")
 
 
 def expired_segments(folder: Path, before: datetime) -> list[Path]:
@@ -117,25 +138,28 @@ def expired_segments(folder: Path, before: datetime) -> list[Path]:
 
 
 def make_scheduler(calendar: Calendar) -> AsyncIOScheduler:
-    """Return a scheduler with both jobs, not started; the day-ahead job sets its own next date."""
+    """Return a scheduler with all jobs, not started; those of plant time set their own next date."""
     defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": GRACE_S}
     scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
 
-    def set_day_ahead(after: datetime) -> None:
-        plant = next_day_ahead(after, calendar.zone)
+    def set_daily(
+        id_: str, at: time, job: Callable[[Calendar, datetime], Awaitable[None]], after: datetime
+    ) -> None:
+        plant = next_daily(after, calendar.zone, at)
         wall = wall_at(calendar.schedule, plant, calendar.clock.true_s(), wall_now())
-        scheduler.add_job(
-            day_ahead, DateTrigger(wall, timezone=UTC), [plant], id="day_ahead", replace_existing=True
-        )
 
-    async def day_ahead(plant: datetime) -> None:
-        set_day_ahead(plant)
-        await plan_tomorrow(calendar, plant)
+        async def once() -> None:
+            set_daily(id_, at, job, plant)
+            await job(calendar, plant)
+
+        scheduler.add_job(once, DateTrigger(wall, timezone=UTC), id=id_, replace_existing=True)
 
     async def retention() -> None:
         for path in expired_segments(calendar.state.journal, wall_now() - timedelta(days=KEEP_JOURNAL_DAYS)):
             path.unlink(missing_ok=True)
 
-    set_day_ahead(calendar.clock.plant_now())
+    now = calendar.clock.plant_now()
+    set_daily("day_ahead", DAY_AHEAD_AT, plan_tomorrow, now)
+    set_daily("day_report", DAY_REPORT_AT, report_yesterday, now)
     scheduler.add_job(retention, IntervalTrigger(hours=24, timezone=UTC), id="retention")
     return scheduler

@@ -1,6 +1,7 @@
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def told(tmp_path):
     state, remarks = StateDir(tmp_path), []
     state.prepare()
 
-    async def report(well, text):
+    async def report(job, well, text):
         remarks.append((well, text))
 
     clock = SimulatedClock(NOON)
@@ -68,11 +69,11 @@ async def test_what_a_command_says_is_kept(tmp_path):
     assert (tmp_path / "log").read_text() == "planned\n"
 
 
-async def test_the_scheduler_holds_both_jobs_and_no_job_runs_twice_at_once(told):
+async def test_the_scheduler_holds_all_jobs_and_no_job_runs_twice_at_once(told):
     scheduler = jobs.make_scheduler(told[0])
     scheduler.start(paused=True)
     found = {job.id: job for job in scheduler.get_jobs()}
-    assert found.keys() == {"day_ahead", "retention"}
+    assert found.keys() == {"day_ahead", "day_report", "retention"}
     assert all(job.max_instances == 1 and job.coalesce for job in found.values())
     scheduler.shutdown(wait=False)
 
@@ -87,3 +88,24 @@ def test_only_old_segments_expire_and_never_the_newest(tmp_path):
     assert names == ["00000001.ywj", "00000002.ywj", "00000003.ywj"]
     os.utime(tmp_path / "00000004.ywj", (0, 0))
     assert "00000004.ywj" not in [p.name for p in expired_segments(tmp_path, NOON)]
+
+
+def test_the_day_before_is_reported_five_minutes_after_midnight():
+    at = jobs.next_daily(NOON, "Asia/Shanghai", jobs.DAY_REPORT_AT)
+    assert at.astimezone(ZoneInfo("Asia/Shanghai")).strftime("%H:%M") == "00:05"
+
+
+async def test_the_report_command_names_the_day_that_ended(told, monkeypatch):
+    calendar, remarks = told
+    asked = []
+
+    async def ended(command, log, deadline_s):
+        asked.append(command)
+        return 0
+
+    monkeypatch.setattr(jobs, "run_to_end", ended)
+    await jobs.report_yesterday(calendar, jobs.next_daily(NOON, calendar.zone, jobs.DAY_REPORT_AT))
+    day = NOON.astimezone(ZoneInfo(calendar.zone)).date().isoformat()
+    assert asked[0][-5:] == ("report", "--state", str(calendar.state.root), "--date", day)
+    assert remarks[0][0] is True
+    assert day in remarks[0][1]
