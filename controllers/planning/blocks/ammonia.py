@@ -41,7 +41,8 @@ def block(park: Park, device: Ammonia, frame: Frame) -> Block:
         window, state = situation.window, situation.state.resources[name]
         made = hydrogen_supply.production_kg_per_h(situation)
         on = window.spread(hydrogen_supply.running(situation, made)[name])
-        standing.value = device.idle_mw * (window.active - on) * situation.is_available(name)
+        off = ramped.held_off(situation, name, device.load_min_mw)
+        standing.value = device.idle_mw * (window.active - np.maximum(on, off)) * situation.is_available(name)
         hours.value = window.days * window.dt_h
         owed_t.value = owed(situation, daily_t, state.get("nh3_t", 0.0))
         room.value = ramped.room_mw(situation, device.ramp_mw_per_h, held=on)
@@ -77,7 +78,7 @@ def _bounds(device: Ammonia, situation: Situation, on: Array) -> Bounds:
     load = max(0.0, -situation.state.resources[name].get("p_mw", 0.0))
     band = (device.load_min_mw, device.load_max_mw)
     low, high = ramped.reach(situation, max(load, device.load_min_mw), device.ramp_mw_per_h, band)
-    began = (on > 0.5) & (np.append(0.0, on[:-1]) < 0.5) & (np.arange(n) > window.first)
+    began = ramped.began(on, window.first)
     # a loop that comes from hot idle takes its least load and rises from there
     top = np.where(began, device.load_min_mw + device.ramp_mw_per_h * window.axis.step_h / 2, high)
     return {

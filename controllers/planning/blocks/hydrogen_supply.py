@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from controllers.planning.blocks import ramped
 from controllers.planning.slots import Situation
 from vpp.devices import Ammonia, Electrolyzer, H2Store, ammonia, electrolyzer
 from vpp.types import Array
@@ -77,7 +78,7 @@ def running(situation: Situation, made_kg_per_h: Array) -> Mapping[str, Array]:
 
 
 def _restarted(situation: Situation, name: str, device: Ammonia, steps: int) -> Array:
-    """Return 1 from the first step that begins after the restart is over."""
+    """Return 1 from the first step that begins after the restart is over, 0 where the loop is held off."""
     state, window = situation.state.resources[name], situation.window
     out = np.full(steps, float(situation.is_available(name)))
     wait_min = state.get("restart_min", 0.0)
@@ -85,4 +86,9 @@ def _restarted(situation: Situation, name: str, device: Ammonia, steps: int) -> 
         wait_min = 1.0  # ready in hot idle: it starts with the next whole step
     late_min = (window.at - window.start).total_seconds() / 60
     out[: math.ceil((late_min + wait_min) / window.axis.step_min - 1e-9) if wait_min > 0.0 else 0] = 0.0
+    restart = math.ceil(device.params.restart_h / window.axis.step_h)
+    off = ramped.held_off(situation, name, device.load_min_mw)[window.span] > 0.5
+    for step in np.flatnonzero(off):
+        begins = step == 0 or not off[step - 1]
+        out[step : step + (restart if begins else 1)] = 0.0
     return out

@@ -8,8 +8,10 @@ from typing import Any
 
 import cvxpy as cp
 import numpy as np
+import numpy.typing as npt
 
 from controllers.planning.slots import Situation
+from controllers.planning.standstill import standstill
 from vpp.types import Array
 
 FREE_MW = 1e4
@@ -19,6 +21,25 @@ FREE_MW = 1e4
 def rows(power: cp.Variable, room: cp.Parameter) -> list[Any]:
     """Return |power[k] - power[k-1]| <= room[k], with `room` of shape (n - 1,)."""
     return [power[1:] - power[:-1] <= room, power[:-1] - power[1:] <= room]
+
+
+def held_off(situation: Situation, name: str, least_mw: float) -> Array:
+    """Return (n,) of 1 where a pin or outage holds a device off or below its least power, else 0."""
+    window = situation.window
+    steps = standstill(
+        situation.pins,
+        name,
+        least_mw,
+        start=window.start,
+        step_min=window.axis.step_min,
+        steps=window.end - window.first,
+    )
+    return window.spread(steps.astype(float))
+
+
+def began(on: Array, first: int) -> npt.NDArray[np.bool_]:
+    """Return (n,) True where a device comes back after a slot in which it stood, `first` excepted."""
+    return (on > 0.5) & (np.append(0.0, on[:-1]) < 0.5) & (np.arange(len(on)) > first)
 
 
 def room_mw(situation: Situation, ramp_mw_per_h: float, *, held: Array) -> Array:
