@@ -11,22 +11,20 @@ from math import inf
 
 import numpy as np
 
-from controllers.acting import expectation, tie
-from controllers.acting.envelope import Row, network_rows, tie_rows
+from controllers.acting import expectation
+from controllers.acting.envelope import Row
 from controllers.acting.expectation import State
 from controllers.acting.following import step_of
 from controllers.acting.holding import Hydrogen, price_cny_per_mwh, ramp_mw_per_min
 from controllers.acting.pooling import Member, Pooled, cap_of, pool
 from controllers.acting.reach import Reach, device_reach, load_reach, nothing
 from controllers.acting.selection import block_mw
+from controllers.acting.surroundings import SILENT, derating, hydrogen_of, rows_of, stopped
 from vpp.devices import Caes, H2Store, Pv, Wind
 from vpp.link import PlanOffer
 from vpp.park.model import Park
-from vpp.types import Mode, Quality, Reading, Snapshot
+from vpp.types import Quality, Reading, Snapshot
 
-SILENT = Reading(values={}, quality=Quality.BAD, read_at=None, age_s=inf)
-STATUS_STOPS = {3.0: "fault", 4.0: "reverted", 5.0: "local"}
-"""Codes of point `status` under which a device does not obey."""
 WEATHER_NOISE = 0.01
 """Share of the rating below which more wind or sun is the meter's noise; assumption."""
 AWAY_MW, AWAY_SHARE = 1.5, 0.1
@@ -92,8 +90,8 @@ def capability(
     the readings, which say nothing of minimum times and of how far a start has come.
     """
     known = dict(states or believe(park, None, {}, snapshot))
-    rows = _rows(park, snapshot, offer)
-    hydrogen = _hydrogen(park, snapshot)
+    rows = rows_of(park, snapshot, offer)
+    hydrogen = hydrogen_of(park, snapshot)
     elements: dict[str, Element] = {}
     sides: dict[int, list[Member]] = {1: [], -1: []}
     for name in park.resources:
@@ -167,23 +165,13 @@ def _settled(reading: Reading) -> Reading:
     return replace(reading, values={**reading.values, "mode_code": 0.0}) if on_the_way else reading
 
 
-def _stopped(snapshot: Snapshot, name: str) -> str:
-    """Return why control cannot move an element now; empty where it can."""
-    reading = snapshot.readings.get(name, SILENT)
-    if reading.quality is Quality.BAD or "p_mw" not in reading.values:
-        return "silent"
-    if snapshot.modes.get(name, Mode.AUTO) is not Mode.AUTO:
-        return snapshot.modes[name].value
-    return STATUS_STOPS.get(reading.values.get("status", 1.0), "")
-
-
 def _device(
     park: Park, snapshot: Snapshot, name: str, state: State | None, *, rows: Sequence[Row], hydrogen: Hydrogen
 ) -> Element:
     device, resource = park.devices[name], park.resources[name]
     reading = snapshot.readings.get(name, SILENT)
     p_mw = reading.values.get("p_mw")
-    stopped = _stopped(snapshot, name)
+    reason = stopped(park, snapshot, name)
     if isinstance(device, Caes) and state is not None:
         starts = snapshot.starts.get(name, {})
         state = replace(
@@ -193,8 +181,9 @@ def _device(
         )
 
     def side(sign: int) -> Direction:
-        if stopped or state is None:
-            return Direction(reach=nothing(stopped or "silent", p_mw or 0.0), price_cny_per_mwh=None)
+        if reason or state is None:
+            return Direction(reach=nothing(reason or "silent", p_mw or 0.0), price_cny_per_mwh=None)
+        caps = (cap_of(rows, name, sign), derating(park, snapshot, name, state.p_mw, sign))
         reach = device_reach(
             park,
             device,
@@ -202,7 +191,7 @@ def _device(
             expectation.drive(park, name, snapshot.readings),
             sign,
             hydrogen=hydrogen,
-            cap=cap_of(rows, name, sign),
+            cap=min(caps, key=lambda cap: cap.mw),
         )
         to_mw = reach[-1].setpoint_mw
         priced = price_cny_per_mwh(park, device, state.p_mw, to_mw, snapshot.at) if reach[-1].mw else None
@@ -222,12 +211,12 @@ def _device(
 def _load(park: Park, snapshot: Snapshot, name: str, rows: Sequence[Row]) -> Element:
     load = park.loads[name]
     p_mw = snapshot.readings.get(name, SILENT).values.get("p_mw")
-    stopped = _stopped(snapshot, name)
+    reason = stopped(park, snapshot, name)
     opened = int(snapshot.open_blocks.get(name, 0))
 
     def side(sign: int) -> Direction:
-        if stopped or p_mw is None:
-            return Direction(reach=nothing(stopped or "silent", p_mw or 0.0), price_cny_per_mwh=None)
+        if reason or p_mw is None:
+            return Direction(reach=nothing(reason or "silent", p_mw or 0.0), price_cny_per_mwh=None)
         each, cap = block_mw(load, p_mw, opened), cap_of(rows, name, sign)
         reach = load_reach(load, p_mw, snapshot.calls.get(name), opened, sign)
         fit = tuple(
@@ -279,45 +268,3 @@ def _pool(
 ) -> Pool:
     up, down = (pool([m for m in sides[s] if m.id in names], rows, hydrogen, s) for s in (1, -1))
     return Pool(members=names, up=up, down=down)
-
-
-def _hydrogen(park: Park, snapshot: Snapshot) -> Hydrogen:
-    values = {name: snapshot.readings.get(name, SILENT).values for name in park.resources}
-    stores = [d for d in park.devices.values() if isinstance(d, H2Store)]
-    made = {
-        n: values[n].get("h2_kg_per_h", 0.0) for n, r in park.resources.items() if r.kind == "electrolyzer"
-    }
-    return Hydrogen(
-        room_kg=sum(
-            max(0.0, d.params.usable_kg - values[d.resource.id].get("h2_kg", d.params.usable_kg))
-            for d in stores
-        )
-        if stores
-        else inf,
-        out_kg_per_h=sum(d.params.pipeline_max_kg_per_h for d in stores)
-        + sum(values[n].get("h2_kg_per_h", 0.0) for n, r in park.resources.items() if r.kind == "ammonia"),
-        made_kg_per_h=made,
-    )
-
-
-def _rows(park: Park, snapshot: Snapshot, offer: PlanOffer | None) -> tuple[Row, ...]:
-    """Return the rows of tie and network around what is metered; every element moves fully."""
-    measured = {
-        name: reading.values["p_mw"]
-        for name, reading in snapshot.readings.items()
-        if name not in park.meters and reading.quality is not Quality.BAD and "p_mw" in reading.values
-    }
-    everyone = dict.fromkeys(measured, 1.0)
-    meter = next((m.id for m in park.meters.values() if m.kind == "tie"), "")
-    now_mw = snapshot.readings.get(meter, SILENT).values.get("p_mw")
-    rows: tuple[Row, ...] = ()
-    contract = park.contracts.tie
-    if now_mw is not None:
-        limits = tie.limits(snapshot.orders, snapshot.at, contract.import_max_mw, contract.export_max_mw)
-        rows = tie_rows(
-            now_mw, measured, everyone, measured, import_max_mw=limits[0], export_max_mw=limits[1]
-        )
-        rows = tuple(replace(row, name=row.name.replace(" ", "_")) for row in rows)
-    step = step_of(offer.plan, snapshot.at) if offer is not None else None
-    around = next((s for s in offer.sensitivities if s.step == step), None) if offer is not None else None
-    return rows + (network_rows(around, measured, everyone, measured) if around is not None else ())

@@ -48,7 +48,8 @@ class Reach:
     limit: str
     """What keeps it from being more: rating, available, soc, island_reserve, air, hydrogen, ramp, start,
     turn_round, minimum_time, minimum_load, starts, calls, rest, blocks, notice, max_duration, `branch:..`,
-    `voltage_max:..`, `voltage_min:..`, tie_import, tie_export, mode, silent, status, none."""
+    `voltage_max:..`, `voltage_min:..`, tie_import, tie_export, mode, silent, status,
+    outage, none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -230,8 +230,11 @@ def planned_mw(series: Mapping[str, Array], step: int) -> float:
     if "p_mw" in series:
         return float(series["p_mw"][step])
     if "load_mw" in series:
-        shed = series["shed_mw"][step] if "shed_mw" in series else 0.0
-        return -float(series["load_mw"][step] - shed)
+        less, more = (
+            sum(float(series[key][step]) for key in keys if key in series)
+            for keys in (("shed_mw", "modulated_mw"), ("rebound_mw",))
+        )
+        return less - more - float(series["load_mw"][step])
     if "import_mw" in series:
         return float(series["import_mw"][step] - series["export_mw"][step])
     return 0.0

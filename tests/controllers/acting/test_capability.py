@@ -3,6 +3,7 @@
 import asyncio
 import math
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from controllers.acting.reach import HORIZONS_S, LEAST_HOLD_S, Cap, device_reach
 from controllers.acting.setpoints import Bound, narrow
 from vpp.devices import DEVICE_TYPES, Bess, Caes, Command, Electrolyzer, H2Store, Initial
 from vpp.park import load_park
+from vpp.park.model import PlannedOutage
 from vpp.types import Mode, Quality, Source, TieSensitivity
 
 PARK = load_park("small10")
@@ -274,3 +276,24 @@ def test_a_start_under_way_is_known_where_the_snapshots_before_were_seen(run):
     assert guessed[2].mw <= found[2].mw
     assert all(h == r.within_s for h, r in zip(HORIZONS_S, found, strict=True))
     assert not any(math.isnan(r.mw) for r in found)
+
+
+def test_the_outage_calendar_is_kept(snapshot):
+    """The battery is out, the electrolyser 40 MW short of its 50: it draws 30 and may draw no more."""
+    span = {"start": snapshot.at, "end": snapshot.at + timedelta(hours=1)}
+    short = replace(
+        PARK,
+        outages=(
+            PlannedOutage(element="BESS1", lost_mw=None, **span),
+            PlannedOutage(element="ALK1", lost_mw=40.0, **span),
+            PlannedOutage(
+                element="WF", lost_mw=None, start=span["end"], end=span["end"] + timedelta(hours=1)
+            ),
+        ),
+    )
+    found = capability(short, snapshot).elements
+    assert {r.limit for r in (*found["BESS1"].up.reach, *found["BESS1"].down.reach)} == {"outage"}
+    assert found["ALK1"].down.reach[-1].mw == 0.0
+    assert found["ALK1"].down.reach[-1].limit == "outage"
+    assert found["ALK1"].up.reach[-1].mw > 20
+    assert found["WF"].down.reach[-1].mw > 40

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from controllers.acting import capability, pooling, reach
+from controllers.acting import capability, pooling, reach, surroundings
 from vpp.service.console.page import load_assets, render_locked, render_page
 from vpp.service.console.view import live_view, sheddable_mw
 from vpp.service.console.words import WORDS, choose_language
@@ -50,10 +50,10 @@ def test_every_code_of_control_has_a_word(group, codes):
 
 def test_every_limit_of_a_capability_has_a_word():
     """The codes stand in quotes in the rooms that make them; rows are named by what they limit."""
-    source = "".join(inspect.getsource(module) for module in (reach, capability, pooling))
+    source = "".join(inspect.getsource(module) for module in (reach, capability, pooling, surroundings))
     listed = re.search(r"What keeps it from being more: (.*?)\"\"\"", source, re.DOTALL)
     codes = set(re.findall(r"\w+", listed[1].replace(":..", ""))) - {"mode", "status"}
-    codes |= set(capability.STATUS_STOPS.values()) | {"members", "manual", "advisory"}
+    codes |= set(surroundings.STATUS_STOPS.values()) | {"members", "manual", "advisory"}
     assert len(codes) > 25
     assert {f"limit.{code}" for code in codes} <= WORDS["en"].keys()
     returned = set(re.findall(r'nothing\("(\w+)"|return \w+, "(\w+)"|limit="(\w+)"', source))
