@@ -1,0 +1,28 @@
+"""Operating points of a grid, as a batch of power flows gives them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vpp.types import Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcStates:
+    """Operating points, a row per step; a step that found no solution is nan throughout."""
+
+    buses: tuple[str, ...]
+    branches: tuple[str, ...]
+    vm_pu: Array
+    """(steps, buses); nan at a bus that no source feeds."""
+    loading_percent: Array
+    """(steps, branches): current of the worse side by the continuous rating; 0 out of service."""
+    p_tie_mw: Array
+    """(steps,), import positive, all external grids together."""
+    q_tie_mvar: Array
+    """(steps,), import positive."""
+    losses_mw: Array
+    """(steps,), what the grid itself uses up: series, iron and shunt losses."""
+    converged: npt.NDArray[np.bool_]
+    """(steps,); False where there is no solution or an injection was not a finite number."""
