@@ -91,8 +91,8 @@ class PlantState:
     """By resource id the named state: bess/caes `e_mwh`, `p_mw`; caes `mode_code`, `mode_min`
     (minutes in that mode), `starts_turbine`, `starts_compressor` (today); electrolyzer `on_stacks`,
     `warm_stacks`, `heating_stacks`, `heating_min`, `p_mw`; ammonia `nh3_t` (today), `restart_min`,
-    `p_mw`; chp `p_mw`; h2_store `h2_kg`, `delivered_kg` (today); all `available` (0: does not answer, planned at
-    0 MW)."""
+    `p_mw`; chp `p_mw`; h2_store `h2_kg`, `delivered_kg` (today); all `available` (0: does not answer,
+    planned at 0 MW)."""
     calls: Mapping[str, Mapping[str, float]]
     """Interruptible loads' ledger by load id: `calls_left`, `rest_min` (until the next call may
     start), `open_blocks`, `running_min`."""
@@ -129,9 +129,9 @@ class Plan:
     discharge_mw, e_mwh (end of step). caes: the same and mode_code (0 idle, 1 charge, 2
     discharge, 6 synchronous condenser), trains. electrolyzer: load_mw, stacks (on), warm_stacks,
     heating_mw, h2_kg (in the step). ammonia: load_mw, nh3_t, h2_used_kg (in the step). h2_store:
-    h2_kg (end of step), delivery_kg_per_h, vented_kg_per_h. Loads: load_mw, shed_mw, open_blocks. tie: import_mw, export_mw,
-    price_cny_per_mwh, import_max_mw, export_max_mw, q_mvar (import positive). network: losses_mw.
-    Actuators: position (steps of a bank, taps, or Mvar that a statcom injects)."""
+    h2_kg (end of step), delivery_kg_per_h, vented_kg_per_h. Loads: load_mw, shed_mw, open_blocks. tie:
+    import_mw, export_mw, price_cny_per_mwh, import_max_mw, export_max_mw, q_mvar (import positive).
+    network: losses_mw. Actuators: position (steps of a bank, taps, or Mvar that a statcom injects)."""
     initial: PlantState
     curtailment_cause: Mapping[str, tuple[str, ...]]
     """By wind or PV id one cause per step: `` (none), surplus, branch:NAME, voltage:BUS, ramp."""
