@@ -13,8 +13,9 @@ import numpy as np
 
 from controllers.planning.blocks.block import Block, Bounds
 from controllers.planning.slots import Frame, Situation
-from vpp.devices import Bess, Caes, Electrolyzer, H2Store
+from vpp.devices import Bess, H2Store
 from vpp.park.model import Park
+from vpp.park.worth import stored_worth
 from vpp.types import Array
 
 TIE_CNY_PER_MWH = 20_000.0
@@ -214,18 +215,17 @@ def terminal(park: Park, frame: Frame, blocks: Mapping[str, Block]) -> Limit:
     450 here; for batteries 376 against 376, for hydrogen 19-22 CNY per kg against 18. The value depends
     on the window's end alone, so that re-planning inside a window keeps its objective.
     """
-    kept: list[tuple[Any, cp.Parameter, Callable[[float], float]]] = []
+    kept: list[tuple[Any, cp.Parameter, str]] = []
     for name, device in park.devices.items():
-        value = _value_of(park, name)
-        if value is not None:
+        if stored_worth(park, name, 0.0) is not None:
             store = blocks[name].variables["kg"] if isinstance(device, H2Store) else blocks[name].e_mwh
-            kept.append((store, cp.Parameter(name=f"{name}_value"), value))
+            kept.append((store, cp.Parameter(name=f"{name}_value"), name))
     carbon = park.contracts.carbon.price_cny_per_t * park.contracts.carbon.grid_kg_per_kwh
 
     def update(situation: Situation) -> Bounds:
         low = float(np.quantile(situation.next_day_price_cny_per_mwh, 0.125)) + carbon
-        for _, parameter, value in kept:
-            parameter.value = value(low)
+        for _, parameter, name in kept:
+            parameter.value = stored_worth(park, name, low)
         return {}
 
     return Limit(
@@ -238,25 +238,6 @@ def terminal(park: Park, frame: Frame, blocks: Mapping[str, Block]) -> Limit:
         costs={"terminal": -sum(parameter * store[-1] for store, parameter, _ in kept)},
         update=update,
     )
-
-
-def _value_of(park: Park, name: str) -> Callable[[float], float] | None:
-    """Return price (CNY/MWh) -> worth of a unit in this store; None for what stores nothing."""
-    device, contract = park.devices[name], park.contracts.hydrogen
-    if isinstance(device, H2Store) and contract is not None:
-        missed = contract.price_cny_per_kg + contract.shortfall_cny_per_kg
-        kwh = _kwh_per_kg(park) + device.params.compressor_kwh_per_kg
-        return lambda low: min(missed, low / 1000 * kwh)
-    if isinstance(device, Bess | Caes):
-        eta = device.params.eta_ch if isinstance(device, Bess) else device.params.eta_charge
-        return lambda low: low / eta
-    return None
-
-
-def _kwh_per_kg(park: Park) -> float:
-    """Least consumption of the park's electrolysers, kWh per kg; 0 without any."""
-    curves = [d.params.kwh_per_kg_vs_load for d in park.devices.values() if isinstance(d, Electrolyzer)]
-    return min((kwh for curve in curves for _, kwh in curve), default=0.0)
 
 
 def all_limits(park: Park, frame: Frame, tie: Tie, blocks: Mapping[str, Block]) -> tuple[Limit, ...]:

@@ -113,6 +113,7 @@ def _rates(park: Park, plan: Plan, step: int) -> list[tuple[str, str, float]]:
         "delivery_kg_per_h": "delivered_kg",
         "nh3_t_per_h": "ammonia_t",
         "shed_mw": "cut",
+        "modulated_mw": "cut",
     }
     for name in (*park.resources, *park.loads):
         values = plan.series.get(name, {})
