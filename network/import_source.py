@@ -30,6 +30,35 @@ _TABLES = frozenset(
 """What is read of a file; everything else in it (results, pictures, objects of programs) is passed over."""
 _EMPTIED = frozenset({"controller", "measurement", "group"})
 """Tables whose rows hold objects of programs: counted, never brought to life."""
+_FIGURES: Mapping[str, tuple[str, ...]] = {
+    "bus": ("vn_kv",),
+    "line": ("length_km", "r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "max_i_ka"),
+    "trafo": ("sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent", "pfe_kw", "i0_percent"),
+    "load": ("p_mw", "q_mvar"),
+    "sgen": ("p_mw", "q_mvar"),
+    "gen": ("p_mw", "vm_pu"),
+    "ext_grid": ("vm_pu",),
+}
+"""Columns that must be finite numbers."""
+_ENDS: Mapping[str, tuple[str, ...]] = {
+    **{
+        "line": ("from_bus", "to_bus"),
+        "trafo": ("hv_bus", "lv_bus"),
+        "trafo3w": ("hv_bus", "mv_bus", "lv_bus"),
+    },
+    **dict.fromkeys(("load", "sgen", "gen", "storage", "ext_grid", "shunt", "switch"), ("bus",)),
+}
+"""Columns that must name a bus."""
+_PLAIN = {
+    "in_service": True,
+    "closed": True,
+    "slack": False,
+    "parallel": 1,
+    "df": 1.0,
+    "scaling": 1.0,
+    "step": 1,
+}
+"""What a row has where its table lacks the column; else nothing."""
 ZONE = ZoneInfo("Europe/Berlin")
 """Zone of SimBench's stamps: local time of 2016, the hour of October that comes twice written twice."""
 STEP = timedelta(minutes=15)
@@ -128,6 +157,7 @@ def _with_offset(stamps: Sequence[str]) -> tuple[str, ...]:
 
 def solved(net: Any, label: str) -> Any:
     """Return the net with the results of `runpp`; InvalidInput where it has none."""
+    _complete(net, label)
     if not len(net.bus):
         raise _refused(label, "a net without buses", "buses, branches and an external grid")
     if not _in_service(net, "ext_grid") and not (len(net.gen) and bool(net.gen.slack.any())):
@@ -150,21 +180,33 @@ def _in_service(net: Any, table: str) -> int:
     return int(net[table].in_service.astype(bool).sum()) if len(net[table]) else 0
 
 
+def _complete(net: Any, label: str) -> None:
+    """Refuse tables without the columns that say everything, and give the others what they lack."""
+    plain = pp.create_empty_network()
+    lacking = {
+        t: [c for c in plain[t].columns if c not in net[t]] for t in _TABLES if t in plain and t in net
+    }
+    faults = [
+        Fault(
+            file=label, field=table, wrong=f"no column {column}", expected="a table as pandapower writes it"
+        )
+        for table, columns in lacking.items()
+        for column in columns
+        if column in (*_FIGURES.get(table, ()), *_ENDS.get(table, ())) and len(net[table])
+    ]
+    if faults:
+        raise InvalidInput(tuple(faults))
+    for table, columns in lacking.items():
+        for column in columns:
+            net[table][column] = _PLAIN.get(column, np.nan)
+
+
 def _finite(net: Any, label: str) -> None:
     """Refuse rows whose figures are no numbers before a solver stumbles over them."""
     faults = []
-    needed = {
-        "bus": ("vn_kv",),
-        "line": ("length_km", "r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "max_i_ka"),
-        "trafo": ("sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent", "pfe_kw", "i0_percent"),
-        "load": ("p_mw", "q_mvar"),
-        "sgen": ("p_mw", "q_mvar"),
-        "gen": ("p_mw", "vm_pu"),
-        "ext_grid": ("vm_pu",),
-    }
-    for table, columns in needed.items():
+    for table, columns in _FIGURES.items():
         for column in columns:
-            values = net[table][column].to_numpy(dtype=float, na_value=np.nan)
+            values = np.array([_float(value) for value in net[table][column]])
             for i in np.flatnonzero(~np.isfinite(values))[:5]:
                 field_name = f"{table}[{net[table].index[i]}].{column}"
                 faults.append(
@@ -176,12 +218,10 @@ def _finite(net: Any, label: str) -> None:
 
 
 def _unknown_buses(net: Any, label: str) -> list[Fault]:
-    ends = {"line": ("from_bus", "to_bus"), "trafo": ("hv_bus", "lv_bus"), "load": ("bus",), "sgen": ("bus",)}
-    ends |= {"gen": ("bus",), "ext_grid": ("bus",), "shunt": ("bus",), "switch": ("bus",)}
     faults = []
-    for table, columns in ends.items():
+    for table, columns in _ENDS.items():
         for column in columns:
-            lost = net[table].index[~net[table][column].isin(net.bus.index)]
+            lost = net[table].index[~net[table][column].isin(net.bus.index).to_numpy(dtype=bool)]
             faults += [
                 Fault(
                     file=label,
@@ -192,6 +232,13 @@ def _unknown_buses(net: Any, label: str) -> list[Fault]:
                 for i in lost[:5]
             ]
     return faults
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 def _rows(table: object) -> int:

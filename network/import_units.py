@@ -104,10 +104,11 @@ class _Builder:
         return name
 
     def _feed(self, unit: Unit, name: str) -> bool:
-        for column in (unit.profile, f"{unit.profile}_pload"):
-            if unit.profile and column in self.source.series and unit.nominal_mw:
-                self.feeds.append(Feed(element=name, column=column, scale_mw=abs(unit.nominal_mw)))
-                return True
+        # a load and a plant may bear one profile name that stands for two columns
+        column = f"{unit.profile}_pload" if unit.table == "load" else unit.profile
+        if unit.profile and column in self.source.series and unit.nominal_mw:
+            self.feeds.append(Feed(element=name, column=column, scale_mw=abs(unit.nominal_mw)))
+            return True
         return False
 
     def _load(self, unit: Unit) -> None:

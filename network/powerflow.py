@@ -18,39 +18,23 @@ from power_grid_model import ComponentType, DatasetType, initialize_array
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from network.ac_states import AcStates
+from network.admittance import admittance
 from network.held import NodeFlow, held, solve_held
 from network.internal import branches_of, grid_model, refuse_foreign, to_internal
-from network.model import elements, position_at_rest, position_range, to_pandapower
+from network.model import elements, inject, to_pandapower
 from network.movable import movable, siemens_per_step
 from vpp.park.model import Park
+from vpp.park.positions import position_at_rest, position_range
 from vpp.types import Array
 
+__all__ = ["AcStates", "BatchedFlow", "Oracle", "Rests"]
 TOLERANCE_PU = 1e-9
 """Newton's last voltage step; agreement with runpp is asked to 1e-6."""
 KINDS = ("shunt", "statcom", "tap")
 """Kinds of actuators."""
 COLLAPSED_PU = 0.5
 """A solution with a voltage below this lies on the lower branch of the nose curve (assumption)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcStates:
-    """Operating points, a row per step; a step that found no solution is nan throughout."""
-
-    buses: tuple[str, ...]
-    branches: tuple[str, ...]
-    vm_pu: Array
-    """(steps, buses); nan at a bus that no source feeds."""
-    loading_percent: Array
-    """(steps, branches): current of the worse side by the continuous rating; 0 out of service."""
-    p_tie_mw: Array
-    """(steps,), import positive, all external grids together."""
-    q_tie_mvar: Array
-    """(steps,), import positive."""
-    losses_mw: Array
-    """(steps,), what the grid itself uses up: series, iron and shunt losses."""
-    converged: npt.NDArray[np.bool_]
-    """(steps,); False where there is no solution or an injection was not a finite number."""
 
 
 class BatchedFlow:
@@ -89,6 +73,7 @@ class BatchedFlow:
         internal = to_internal(net)[slice(*lookup["trafo"])] if "trafo" in lookup else np.empty(0, np.int64)
         self.movable = movable(net, banks, taps, internal)
         self._per_step = siemens_per_step(net, self.movable)
+        self.admittance = admittance(net, ppc, self.movable, node)
         self._model = grid_model(net, ppc, self.movable, node)
         self._held = held(ppc)
         if self._held is not None and (banks or taps):
@@ -141,6 +126,16 @@ class BatchedFlow:
         rest.to_node = self.to_node * fed[:, None]
         rest._branches = replace(self._branches, row=np.where(np.isin(row, out), -1, row))
         return rest
+
+    @property
+    def live(self) -> npt.NDArray[np.bool_]:
+        """Return (internal nodes,): True where a source feeds."""
+        return self._live
+
+    @property
+    def named_rows(self) -> tuple[npt.NDArray[np.int64], Array]:
+        """Return (internal row or -1, rating in kA at both ends) of every named branch."""
+        return self._branches.row, self._branches.rating_ka
 
     @property
     def _first_tap(self) -> int:
@@ -262,6 +257,9 @@ class Oracle:
         self.park = park
         self.rests: Rests | None = None
         net = to_pandapower(park)
+        # an imported grid may have no solution without the powers that it was delivered with
+        points = park.operating_point.values()
+        inject(net, {o.element: o.p_mw for o in points}, {o.element: o.q_mvar for o in points})
         pp.runpp(net, numba=False, calculate_voltage_angles=True)
         self.actuators = tuple(park.actuators)
         self.at_rest = np.array([position_at_rest(park, name) for name in self.actuators])
@@ -315,10 +313,16 @@ class Oracle:
         if self.rests is not None and (steps is not None or len(p) == len(self.rests.out)):
             rows = np.arange(len(p)) if steps is None else steps
             return self.rests.solve(self, (p, q, positions), rows)
+        return self.flow.solve_nodes(*self.at_nodes(p, q, positions))
+
+    def at_nodes(
+        self, p_mw: Array, q_mvar: Array, positions: Array | None
+    ) -> tuple[Array, Array, Array | None]:
+        """Return injections at the internal nodes, statcoms among them, and positions of banks and taps."""
         with np.errstate(invalid="ignore"):  # an infinite injection becomes nan and is flagged
-            p_node, q_node = p @ self._to_node, q @ self._to_node
+            p_node, q_node = p_mw @ self._to_node, q_mvar @ self._to_node
         if positions is None:
-            return self.flow.solve_nodes(p_node, q_node)
-        at = np.broadcast_to(positions, (len(p), len(self.actuators)))
+            return p_node, q_node, None
+        at = np.broadcast_to(positions, (len(p_mw), len(self.actuators)))
         q_node = q_node + at[:, self._statcoms] @ self.flow.to_node[self._statcom_at]
-        return self.flow.solve_nodes(p_node, q_node, at[:, self._order])
+        return p_node, q_node, at[:, self._order]

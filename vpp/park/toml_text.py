@@ -40,7 +40,7 @@ def _path(path: tuple[str, ...], key: str) -> str:
 
 
 def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else json.dumps(key)
+    return key if _BARE.fullmatch(key) else _text(key)
 
 
 def _value(value: object) -> str:
@@ -50,8 +50,12 @@ def _value(value: object) -> str:
         case int() | float():
             return repr(value)
         case str():
-            # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            return _text(value)
         case list() | tuple():
             return "[" + ", ".join(_value(part) for part in value) + "]"
     raise TypeError(f"{type(value).__name__} has no TOML form here")
+
+
+def _text(value: str) -> str:
+    # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
