@@ -6,6 +6,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasts.profiles import available_mw, load_mw
 from vpp.devices import Ammonia, Chp, Pv, Wind
@@ -15,10 +16,10 @@ from vpp.types import Array
 
 CHIFENG_2026: Mapping[str, date] = MappingProxyType(
     {
-        "typical": date(2026, 11, 10),
+        "typical": date(2026, 2, 4),
         "windy winter": date(2026, 12, 8),
         "near-zero net cost": date(2026, 10, 16),
-        "summer": date(2026, 6, 4),
+        "summer": date(2026, 6, 19),
         "spring surplus": date(2026, 4, 11),
         "calm winter evening": date(2026, 2, 2),
     }
@@ -35,11 +36,11 @@ def day_types(park: Park, year: int) -> dict[str, date]:
     """Return name -> local date of six days of `year`, judged by hours and without a plan.
 
     Residual demand is demand, ammonia and hydrogen owed, less wind, sun and CHP at rest. `typical`
-    and `summer` are the working days nearest to the median net cost of the year and of June to
-    August, `windy winter` and `calm winter evening` the working days of December to February with
-    most wind and with the greatest residual demand from 17 to 22 h, `spring surplus` the day of
-    March to May with most energy that nobody wants, `near-zero net cost` the day whose estimate is
-    nearest to zero. No day bears two names.
+    and `summer` are the working days nearest to the median, in net cost and in the evening's residual
+    demand alike, of the year and of June to August; `windy winter` and `calm winter evening` the
+    working days of December to February with most wind and with the greatest residual demand from 17
+    to 22 h, `spring surplus` the day of March to May with most energy that nobody wants, `near-zero
+    net cost` the day whose estimate is nearest to zero. No day bears two names.
     """
     days, wind, residual, cost = _year(park, year)
     month = np.array([day.month for day in days])
@@ -47,12 +48,18 @@ def day_types(park: Park, year: int) -> dict[str, date]:
     winter, spring = np.isin(month, (12, 1, 2)), np.isin(month, (3, 4, 5))
     summer = np.isin(month, (6, 7, 8))
     surplus = np.maximum(-residual, 0.0).sum(axis=1)
+    evening = residual[:, EVENING].mean(axis=1)
+
+    def usual(among: npt.NDArray[np.bool_]) -> Array:
+        away = [np.abs(x - np.median(x[among])) / x.std() for x in (cost, evening)]
+        return -np.sum(away, axis=0)
+
     wanted = (
-        ("typical", -np.abs(cost - np.median(cost)), working),
+        ("typical", usual(working), working),
         ("windy winter", wind.sum(axis=1), winter & working),
         ("spring surplus", surplus, spring),
-        ("calm winter evening", residual[:, EVENING].mean(axis=1), winter & working),
-        ("summer", -np.abs(cost - np.median(cost[summer])), summer & working),
+        ("calm winter evening", evening, winter & working),
+        ("summer", usual(summer & working), summer & working),
         ("near-zero net cost", -np.abs(cost), np.ones(len(days), dtype=np.bool_)),
     )
     found: dict[str, date] = {}
