@@ -52,7 +52,7 @@ def day_types(park: Park, year: int) -> dict[str, date]:
 
     def usual(among: npt.NDArray[np.bool_]) -> Array:
         away = [np.abs(x - np.median(x[among])) / x.std() for x in (cost, evening)]
-        return -np.sum(away, axis=0)
+        return np.asarray(-np.sum(away, axis=0))
 
     wanted = (
         ("typical", usual(working), working),
