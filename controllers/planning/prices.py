@@ -80,7 +80,7 @@ class Around:
     first: int
     """Slot of the plan's first step."""
     bus_of: Mapping[str, str]
-    """Element -> bus; of the elements at one bus the first speaks for it."""
+    """Element -> bus; the first element at a bus speaks for it, with its own reactive rule."""
     export_max_mw: Array
 
 
@@ -104,11 +104,11 @@ def shadow_prices(prices: Prices, duals: Array, around: Around) -> dict[str, Arr
     out["tie_export"] = np.minimum(out["tie_export"], worth)
     network, congestion = _cut_prices(prices, duals, around)
     out |= network
-    seen: set[str] = set()
+    known = {element for cut in around.cuts for element in cut.coeff}
     for element, bus in around.bus_of.items():
-        if bus in seen or element not in around.loss_slope:
+        # where rows bind, only an element that rows know can speak for its bus
+        if f"bus:{bus}" in out or element not in around.loss_slope or (network and element not in known):
             continue
-        seen.add(bus)
         lossy = energy * (1 - around.loss_slope[element][around.span])
         out[f"bus:{bus}"] = lossy - congestion.get(element, np.zeros(len(hours)))
     for name, rows in prices.stores.items():

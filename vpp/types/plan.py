@@ -151,10 +151,10 @@ class Plan:
     charge, value kept in stores, a day's obligation)."""
     shadow_prices: Mapping[str, Array] = field(default_factory=dict)
     """Duals of the last linear problem, commitments fixed, (steps,), what one unit more would save:
-    `energy` (at the tie) and `bus:NAME`, CNY/MWh of demand; `tie_import`, `tie_export`, `reserve_up`,
-    `branch:NAME`, `voltage_max:BUS`, `voltage_min:BUS`, CNY per MW of limit and hour, >= 0;
-    `demand_peak`, CNY per MW of month's peak, >= 0; `store:NAME`, CNY per MWh (hydrogen: kg) held at the
-    end of the step. Empty where the plan was not optimised."""
+    `energy` (at the tie) and `bus:NAME` (of buses whose elements can move), CNY/MWh of demand;
+    `tie_import`, `tie_export`, `reserve_up`, `branch:NAME`, `voltage_max:BUS`, `voltage_min:BUS`, CNY per
+    MW of limit and hour, >= 0; `demand_peak`, CNY per MW of month's peak, >= 0; `store:NAME`, CNY per MWh
+    (hydrogen: kg) held at the end of the step. Empty where the plan was not optimised."""
     pins: tuple[Pin, ...] = ()
     """What was held fixed; what could not be held is a relaxation `pin:ID`."""
     contingencies: tuple[OutageClass, ...] = ()

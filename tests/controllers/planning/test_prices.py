@@ -1,11 +1,13 @@
 """Shadow prices are derivatives of the last linear problem; costs by owner and step add up."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from controllers.planning import Planner, initial_state
+from forecasts import outlook
 from vpp.types import DispatchOrder
 
 STEP_MW = 0.02
@@ -99,8 +101,23 @@ def test_the_value_of_a_store_is_what_a_mwh_more_in_it_saves(priced, park):
             assert between(solver, row, -values[step]), (name, step)
 
 
-def test_the_value_of_a_network_row_is_what_a_mw_more_of_it_saves(priced):
-    plan, model, solver = priced
+@pytest.fixture(scope="module")
+def congested(park):
+    """Noon of a day on which PV's transformer is too small for its sun, and what solved it last."""
+    kinds = {
+        k.name: replace(k, sn_mva=0.6 * k.sn_mva) if k.sn_mva == 80 else k for k in park.grid.trafo_types
+    }
+    tight = replace(park, grid=replace(park.grid, trafo_types=tuple(kinds.values())))
+    start = datetime(2026, 3, 17, 2, tzinfo=UTC)
+    forecast = outlook(tight, start - timedelta(hours=9), start, 16)
+    planner = Planner(tight)
+    plan = planner.plan(initial_state(tight, start), forecast, steps=16, deadline_s=60.0).plan
+    (course,) = planner._courses.values()
+    return plan, course.model, course.solver
+
+
+def test_the_value_of_a_network_row_is_what_a_mw_more_of_it_saves(congested):
+    plan, model, solver = congested
     duals = solver.run(integers=NO_INTEGERS, seconds=30.0).duals
     lazy = range(model.prices.core, len(duals))
     bound = [row for row in lazy if duals[row] < -1.0]
@@ -109,6 +126,15 @@ def test_the_value_of_a_network_row_is_what_a_mw_more_of_it_saves(priced):
     assert carried == pytest.approx(-sum(duals[row] for row in lazy) / 0.25, rel=1e-3, abs=1e-3)
     for row in bound[:3]:
         assert between(solver, row, duals[row])
+
+
+def test_behind_a_branch_at_its_limit_power_is_worth_less_by_its_value(congested):
+    plan, *_ = congested
+    prices, value = plan.shadow_prices, plan.shadow_prices["branch:T_PV"]
+    assert value.max() > 100
+    curtailed = plan.series["PV"]["curtailed_mw"] > 0.1
+    assert curtailed.any()
+    assert prices["bus:PV35"][curtailed] == pytest.approx(-270.0, abs=1.0), "the price of curtailment"
 
 
 def test_where_nothing_of_the_network_binds_buses_differ_by_losses_alone(priced, park):
