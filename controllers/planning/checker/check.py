@@ -19,7 +19,7 @@ from controllers.planning.checker.storage import battery
 from network.powerflow import AcStates, Oracle
 from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store, Pv, Wind
 from vpp.park.model import Park
-from vpp.types import Certificate, Forecast, Plan, Violation
+from vpp.types import Array, Certificate, Forecast, Plan, Violation
 
 RULES = (
     "length",
@@ -85,9 +85,15 @@ def _certificate(found: tuple[Violation, ...], states: AcStates | None, error: f
         ok=not found,
         violations=found,
         checked_rules=RULES,
-        max_vm_pu=float(np.nanmax(states.vm_pu)) if states is not None else nan,
-        min_vm_pu=float(np.nanmin(states.vm_pu)) if states is not None else nan,
-        max_loading_percent=float(np.nanmax(states.loading_percent)) if states is not None else nan,
+        max_vm_pu=_extreme(np.max, states.vm_pu) if states is not None else nan,
+        min_vm_pu=_extreme(np.min, states.vm_pu) if states is not None else nan,
+        max_loading_percent=_extreme(np.max, states.loading_percent) if states is not None else nan,
         max_balance_error_mw=error,
         cut_rounds=0,
     )
+
+
+def _extreme(pick: Callable[[Array], float], values: Array) -> float:
+    """Return the largest or smallest known value; nan where no step has a solution."""
+    known = values[np.isfinite(values)]
+    return float(pick(known)) if known.size else float("nan")

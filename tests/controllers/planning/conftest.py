@@ -98,3 +98,9 @@ def forecast_of(park: Park):
 def after():
     """Plan and number of steps -> the state of a park that followed it."""
     return state_after
+
+
+@pytest.fixture(scope="session")
+def forecast_in():
+    """Park -> its forecast of the day of all tests."""
+    return lambda park: day_forecast(park, DAY)
