@@ -142,12 +142,15 @@ def _contingency_faults(folder: Folder, contingencies: Sequence[Contingency]) ->
         *(row.value.name for row in folder.ext_grids),
         *(row.value.id for row in folder.resources),
     ]
+    all_names = set(known)
     classes: Counter[str] = Counter()
     for i, contingency in enumerate(contingencies):
         matched = set()
         for key, patterns in (("outages", contingency.outages), ("together", contingency.together)):
             for pattern in patterns:
-                names = {name for name in known if fnmatchcase(name, pattern)}
+                # a plain name is looked up: a class may list thousands of branches
+                plain = {pattern} & all_names
+                names = plain or {name for name in known if fnmatchcase(name, pattern)}
                 if not names:
                     field = f"contingency[{i + 1}].{key}"
                     yield _fault(
