@@ -12,9 +12,10 @@ from controllers.planning.pins import can_be_held, given_up, held, in_the_way
 from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
 from controllers.planning.reactive import planned
 from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
+from controllers.planning.search import begun, is_large, rounded, searched
 from controllers.planning.security import Secured, losses_at, secure
 from controllers.planning.slots import Situation
-from controllers.planning.solve import Row, Solution, SolveStatus, WarmSolver
+from controllers.planning.solve import Solution, SolveStatus, WarmSolver
 from network.powerflow import Oracle
 from network.security import Cut, sensitivities_all
 from vpp.clock import monotonic_s
@@ -26,6 +27,8 @@ SEARCHES = 3
 """Searches for commitments, each knowing what the one before could not keep."""
 WORSE = 1.1
 """Growth of a relaxation up to which commitments are not searched anew (assumption)."""
+GUESS_EVERY = 8
+"""Steps between two whose loss slopes are computed before there is a plan: they change slowly."""
 PIN_ATTEMPTS = 3
 """As wished, without what has no solution, without what breaks the network."""
 NO_INTEGERS = np.empty(0, dtype=np.int64)
@@ -55,22 +58,34 @@ def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: floa
         bounds = set_situation(course.model, now, losses)
         yield from _ways(course, oracle, now, bounds, losses, until_true_s=until_true_s)
         return
+    yield from _pinned(course, oracle, now, losses, until_true_s=until_true_s)
+
+
+def _pinned(
+    course: Course, oracle: Oracle, now: Situation, losses: Losses, *, until_true_s: float
+) -> Iterator[Candidate]:
+    """Yield plans that hold the pins, then those in which some give way, then those that hurt the network."""
     given: dict[tuple[int, int], float] = {}
-    tried: list[Candidate] = []
+    hurting: list[Candidate] = []
     for _ in range(PIN_ATTEMPTS):
         free = set_situation(course.model, now, losses)
         bounds = held(course.model, now, free, given)
         left_s = until_true_s - monotonic_s()
-        if tried or can_be_held(course.solver, bounds, seconds=left_s):
-            found = list(_ways(course, oracle, now, bounds, losses, until_true_s=until_true_s))
-            tried = found + tried
-            broken = in_the_way(course.model, now, found[0].plan) if found else {}
-            if found and not broken.keys() - given.keys():
-                break
-            given |= broken
-        if not tried:
+        found = False
+        if left_s > 0 and can_be_held(course.solver, bounds, seconds=left_s):
+            for candidate in _ways(course, oracle, now, bounds, losses, until_true_s=until_true_s):
+                found = True
+                broken = in_the_way(course.model, now, candidate.plan)
+                if not broken.keys() - given.keys():
+                    yield candidate
+                else:
+                    hurting.append(candidate)
+                    given |= broken
+        if found and not hurting:
+            return
+        if not found and left_s > 0:
             given |= given_up(course.model, course.solver, now, free, seconds=SEARCH_SHARE * left_s)
-    yield from tried
+    yield from hurting
 
 
 def _ways(
@@ -164,10 +179,16 @@ def _searched(
     gross = sum(abs(c) for c in costs_of(model, relaxed.x).values())
     cuts: tuple[Cut, ...] = ()
     best: tuple[Solution, Secured] | None = None
-    for _ in range(SEARCHES):
+    for attempt in range(SEARCHES):
         seconds = max(0.1, SEARCH_SHARE * (until_true_s - monotonic_s()))
-        rows = [row_of(model, now, cut) for cut in cuts]
-        solution = _search(model, solver, (bounds, rows), seconds, gap_cny=GROSS_GAP * gross)
+        solver.load(*bounds)
+        solver.add_rows([row_of(model, now, cut) for cut in cuts])
+        tree = begun(
+            model, solver, now, bounds, until_true_s=monotonic_s() + seconds, gap_cny=GROSS_GAP * gross
+        )
+        # of a large park first a plan, then a good one
+        only_rounded = attempt == 0 and is_large(model) and tree.best is not None
+        solution = rounded(tree) if only_rounded else searched(tree)
         if solution.status not in (SolveStatus.OPTIMAL, SolveStatus.FEASIBLE):
             break
         secured = secure(
@@ -184,9 +205,10 @@ def _searched(
         )
         # limits that these commitments cannot keep, or air that the true curves take, may suit others:
         # the next search knows the rows and the curves' corrections
-        best = (solution, secured) if secured is not None else best
+        best = _better(best, solution, secured)
         cuts = secured.cuts if secured is not None else cuts
-        if monotonic_s() > until_true_s or (secured is not None and secured.is_kept):
+        good = solution.status is SolveStatus.OPTIMAL or not only_rounded
+        if monotonic_s() > until_true_s or (secured is not None and secured.is_kept and good):
             break
     if best is None:
         return None
@@ -197,28 +219,17 @@ def _searched(
     return plan_of(model, now, secured, Verdict(status=words, gap_cny=gap, optimal=optimal))
 
 
-def _search(
-    model: Model,
-    solver: WarmSolver,
-    problem: tuple[tuple[Array, Array], list[Row]],
-    seconds: float,
-    *,
-    gap_cny: float,
-) -> Solution:
-    """Search commitments; where the time finds none, return those in which nothing runs that need not."""
-    (lower, upper), rows = problem
-    solver.load(lower, upper)
-    solver.add_rows(rows)
-    found = solver.run(integers=model.integers, seconds=seconds, gap_cny=gap_cny)
-    if len(found.x):
-        return found
-    idle = upper.copy()
-    idle[model.integers] = lower[model.integers]
-    solver.load(lower, idle)
-    solver.add_rows(rows)
-    least = solver.run(integers=NO_INTEGERS, seconds=seconds)
-    status = SolveStatus.FEASIBLE if len(least.x) else least.status
-    return replace(least, status=status, bound=math.nan)
+def _better(
+    best: tuple[Solution, Secured] | None, solution: Solution, secured: Secured | None
+) -> tuple[Solution, Secured] | None:
+    """Return the later outcome, which knows more rows; the earlier where that keeps as much for less."""
+    if secured is None or (
+        best is not None
+        and best[1].is_kept >= secured.is_kept
+        and best[1].solution.objective < secured.solution.objective
+    ):
+        return best
+    return solution, secured
 
 
 def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
@@ -235,6 +246,19 @@ def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
     return losses_at(
         window.first, window.axis.n, tuple(m for m, _ in pairs), np.array([mw for _, mw in pairs])
     )
+
+
+def _guess(
+    course: Course, oracle: Oracle, starts: list[datetime], operation: tuple[Array, Array, Array]
+) -> None:
+    """Keep rough network models for a first solution: slopes of every eighth step, losses of each."""
+    p_mw = operation[0]
+    models = sensitivities_all(oracle, *operation, steps=range(0, len(starts), GUESS_EVERY))
+    losses = oracle.solve(*operation).losses_mw
+    for k, start in enumerate(starts):
+        at = dict(zip(oracle.elements, p_mw[k].tolist(), strict=True))
+        model = replace(models[k // GUESS_EVERY], step=k, p_mw=at)
+        course.linear[start] = (model, float(losses[k]))
 
 
 def remember(

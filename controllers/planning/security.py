@@ -13,6 +13,7 @@ from controllers.planning.problem import Losses, Model, row_of, set_losses, solu
 from controllers.planning.reactive import NETWORK_RULES, planned
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
+from controllers.planning.spinning import spin
 from network.contingency import Breach, Operation
 from network.powerflow import AcStates, Oracle
 from network.reactive import VarPlan
@@ -21,6 +22,8 @@ from vpp.clock import monotonic_s
 from vpp.types import Array, TieSensitivity, Violation
 
 MAX_ROUNDS = 8
+LEAST_SOLVE_S = 0.5
+"""True seconds that a linear problem of the loop gets even behind the deadline: without it no plan."""
 TIE_TOLERANCE_MW = 0.01
 """Largest difference between the linear tie power and the AC one that ends the loop (assumption)."""
 
@@ -134,6 +137,7 @@ def secure(
     for round_ in range(2, MAX_ROUNDS + 1):
         losses = _moved(losses, model, situation, now.p_mw, now.states.losses_mw)
         now = _cut(model, oracle, situation, now)
+        spin(model, situation, now.reactive, lower, upper)
         for name, block in model.blocks.items():
             if block.relinearise is not None:
                 block.relinearise(now.values[name], situation)
@@ -142,7 +146,7 @@ def secure(
         set_losses(model, losses)
         solver.load(lower, upper)
         solver.add_rows([row_of(model, situation, cut) for cut in now.cuts])
-        seconds = max(0.05, deadline_true_s - monotonic_s())
+        seconds = max(LEAST_SOLVE_S, deadline_true_s - monotonic_s())
         again = solver.run(integers=np.empty(0, dtype=np.int64), seconds=seconds)
         if again.status is not SolveStatus.OPTIMAL:
             return None

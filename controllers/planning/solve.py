@@ -142,6 +142,8 @@ class WarmSolver:
         self._matrix: Any = None
         self._bounds: tuple[Array, Array, Array, Array] = (np.empty(0),) * 4
         self._rows: list[Row] = []
+        self._searching = False
+        self._sums = 0
 
     def load(self, lower: Array, upper: Array) -> None:
         """Take over the present parameters and native bounds; lazy rows are dropped."""
@@ -158,6 +160,7 @@ class WarmSolver:
         model.a_matrix_.value_ = matrix.data
         self._highs.passModel(model)
         self._matrix, self._bounds, self._rows = matrix, (lower, upper, row_lower, rhs), []
+        self._searching, self._sums = False, 0
         if self._basis is not None:
             self._highs.setBasis(self._basis)
 
@@ -171,6 +174,40 @@ class WarmSolver:
             self._highs.addRow(-highspy.kHighsInf, row.upper, len(columns), columns, values)
             self._rows.append(row)
 
+    def add_sums(self, groups: Sequence[npt.NDArray[np.int64]]) -> int:
+        """Add the sum of each group of columns as a free row, to branch on; return the first one."""
+        first = int(self._highs.getNumRow())
+        for columns in groups:
+            ones = np.ones(len(columns))
+            self._highs.addRow(
+                -highspy.kHighsInf, highspy.kHighsInf, len(columns), columns.astype(np.int32), ones
+            )
+        self._sums = len(groups)
+        return first
+
+    def bound_row(self, row: int, lower: float, upper: float) -> None:
+        """Bound a sum."""
+        self._highs.changeRowBounds(row, lower, upper)
+
+    def drop_sums(self) -> None:
+        """Take the sums out again: a search presolves better without them."""
+        last = self._highs.getNumRow()
+        if self._sums:
+            self._highs.deleteRows(self._sums, np.arange(last - self._sums, last, dtype=np.int32))
+        self._sums = 0
+
+    def bound(self, lower: Array, upper: Array) -> None:
+        """Change the native bounds of all columns of the compiled problem; rows and basis stay."""
+        n = len(lower)
+        self._highs.changeColsBounds(n, np.arange(n, dtype=np.int32), lower, upper)
+        self._bounds = (lower, upper, *self._bounds[2:])
+
+    def suggest(self, x: Array) -> None:
+        """Give the search a solution to start from, (columns,) with the slacks of lazy rows."""
+        known = highspy.HighsSolution()
+        known.col_value = list(x)
+        self._highs.setSolution(known)
+
     def run(
         self,
         *,
@@ -183,19 +220,21 @@ class WarmSolver:
         `seconds` of true time are left; `gap_cny` is the absolute gap at which a search may stop.
         """
         highs = self._highs
-        kinds = np.full(highs.getNumCol(), highspy.HighsVarType.kContinuous, dtype=object)
-        kinds[integers] = highspy.HighsVarType.kInteger
-        highs.changeColsIntegrality(
-            len(kinds),
-            np.arange(len(kinds), dtype=np.int32),
-            np.array([int(k) for k in kinds], dtype=np.uint8),
-        )
+        if len(integers) or self._searching:
+            self._mark(integers)
         # an LP's limit counts from the instance's first run, a search's from its own start (HiGHS 1.15)
         passed = 0.0 if len(integers) else highs.getRunTime()
         highs.setOptionValue("time_limit", passed + max(0.01, seconds))
         highs.setOptionValue("mip_abs_gap", gap_cny)
         highs.run()
         return self._solution(integers)
+
+    def _mark(self, integers: npt.NDArray[np.int64]) -> None:
+        n = self._highs.getNumCol()
+        kinds = np.full(n, int(highspy.HighsVarType.kContinuous), dtype=np.uint8)
+        kinds[integers] = int(highspy.HighsVarType.kInteger)
+        self._highs.changeColsIntegrality(n, np.arange(n, dtype=np.int32), kinds)
+        self._searching = len(integers) > 0
 
     def _solution(self, integers: npt.NDArray[np.int64]) -> Solution:
         highs = self._highs
@@ -217,7 +256,8 @@ class WarmSolver:
             return Solution(
                 status=SolveStatus.FAILED, x=np.empty(0), objective=math.nan, bound=math.nan, words=found
             )
-        if not len(integers):
+        if not len(integers) and highs.getNumRow() == len(self._bounds[2]):
+            # a basis with lazy rows or sums fits no other problem
             self._basis = highs.getBasis()
         value = float(info.objective_function_value)
         return Solution(

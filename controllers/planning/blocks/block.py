@@ -36,6 +36,10 @@ class Block:
     series: Callable[[Values, Situation], dict[str, Array]]
     """Device's own series of the plan, each (n,), from a solution."""
     integers: tuple[str, ...] = ()
+    counted: tuple[tuple[str, ...], ...] = ()
+    """Variables whose sum over hours of one price is an integer worth branching on: weightiest, then next."""
+    nearest: Callable[[Values, Bounds, Situation], Bounds] | None = None
+    """(solution of a relaxation, bounds) -> bounds that fix the integers at a feasible choice near it."""
     reserve_up_mw: Any = None
     """Power that could be raised within a minute, expression (n,), or None."""
     h2_kg_per_h: Any = None

@@ -15,6 +15,7 @@ import numpy as np
 from controllers.planning.blocks.block import Block, Bounds, Values
 from controllers.planning.blocks.caes_history import (
     CHARGE,
+    CONDENSER,
     DISCHARGE,
     commitments_of,
     history,
@@ -22,6 +23,7 @@ from controllers.planning.blocks.caes_history import (
     power_before,
     power_reached,
 )
+from controllers.planning.blocks.caes_rounding import nearest, rules_of
 from controllers.planning.blocks.hull import chord, lower_hull, upper_hull
 from controllers.planning.slots import Frame, Situation
 from vpp.devices import Caes, caes
@@ -61,6 +63,8 @@ class Plant:
     e: cp.Variable
     units: tuple[Unit, ...]
     """The turbine, then the trains in order of starting."""
+    condenser: cp.Variable
+    """1 where the motor-generator runs alone as a synchronous condenser."""
     e_start: cp.Parameter
     aux: cp.Parameter
     correction: cp.Parameter
@@ -94,6 +98,7 @@ def _plant(device: Caes, frame: Frame) -> Plant:
     p, charge, discharge, air_in, air_out, e = (cp.Variable(n, name=f"{name}_{x}") for x in names)
     return Plant(
         device, p, charge, discharge, air_in, air_out, e, units,
+        cp.Variable(n, name=f"{name}_condenser"),
         cp.Parameter(name=f"{name}_e0"),
         cp.Parameter(n, name=f"{name}_aux"),
         cp.Parameter(n, name=f"{name}_correction"),
@@ -115,7 +120,7 @@ def _energy(plant: Plant, frame: Frame) -> list[Any]:
     net = plant.air_in - plant.air_out
     turbine, trains = plant.units[0].on, sum(unit.on for unit in plant.units[1:])
     rows = [
-        plant.p == discharge - charge - plant.aux,
+        plant.p == discharge - charge - plant.aux - params.condenser.loss_mw * plant.condenser,
         plant.e[0] == plant.e_start,
         plant.e[1:]
         == cp.multiply(kept[1:], plant.e[:-1]) + cp.multiply(frame.dt_h[1:], net[1:]) + plant.correction[1:],
@@ -150,7 +155,7 @@ def _commitment(plant: Plant, frame: Frame) -> list[Any]:
     turbine, first_train = plant.units[0].on, plant.units[1]
     first = first_train.on
     rows += [b.on <= a.on for a, b in zip(plant.units[1:], plant.units[2:], strict=False)]
-    rows.append(turbine + first <= 1)
+    rows.append(turbine + first + plant.condenser <= 1)
     for j in range(1, frame.axis.steps_of(plant.device.params.mode_change_min_idle_s / 60) + 1):
         rows += [turbine[h:] + first[h - j : n - j] <= 1, first[h:] + turbine[h - j : n - j] <= 1]
     rows.append(frame.days @ plant.units[0].start <= plant.starts_left[0])
@@ -199,6 +204,7 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
         "e": (np.full(n, -np.inf), np.full(n, np.inf)),
         "edge": (np.zeros(n), np.full(n, EDGE_SHARE * device.e_air_mwh)),
         "air_in": (np.zeros(n), np.full(n, np.inf)),
+        "condenser": (np.zeros(n), np.asarray(on, dtype=np.float64)),
         "air_out": (np.zeros(n), np.full(n, np.inf)),
     }
     before = power_before(device, past.machine, past.trains, state.get("p_mw", 0.0), e0)
@@ -229,7 +235,8 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
 def _series(plant: Plant, values: Values) -> dict[str, Array]:
     turbine = values["on_0"] > 0.5
     trains = sum(np.round(values[f"on_{k}"]) for k in range(1, len(plant.units)))
-    mode = np.where(turbine, float(DISCHARGE), np.where(trains > 0.5, float(CHARGE), 0.0))
+    idle = np.where(values["condenser"] > 0.5, float(CONDENSER), 0.0)
+    mode = np.where(turbine, float(DISCHARGE), np.where(trains > 0.5, float(CHARGE), idle))
     return {
         "charge_mw": values["charge"],
         "discharge_mw": values["discharge"],
@@ -253,13 +260,17 @@ def air_mw(device: Caes, charge_mw: Array, discharge_mw: Array, trains: Array) -
 def block(park: Park, device: Caes, frame: Frame) -> Block:
     """Return the block of a CAES plant.
 
-    p_mw = discharge - charge - aux; stored air e' = e (1 - loss dt) + dt (air_in - air_out). Costs:
-    starts of turbine and trains, VOM per MWh discharged (as `degradation`). A machine may start only
-    where its start time fits between the initial state and the slot, since starts are commanded ahead.
+    p_mw = discharge - charge - aux - condenser loss; stored air e' = e (1 - loss dt) + dt (air_in -
+    air_out). Costs: starts of turbine and trains, VOM per MWh discharged and wear of the condenser (as
+    `degradation`). A machine may start only where its start time fits between the initial state and the
+    slot, since starts are commanded ahead.
+    The condenser has a price and no use in active power: it is 0 where no reactive need asks for it by
+    its lower bound, so it is relaxed and settled with the losses.
     """
     plant = _plant(device, frame)
     by_name = {"charge": plant.charge, "discharge": plant.discharge, "e": plant.e}
     by_name |= {"air_in": plant.air_in, "air_out": plant.air_out, "edge": plant.edge}
+    by_name |= {"condenser": plant.condenser}
     for k, unit in enumerate(plant.units):
         by_name |= {f"on_{k}": unit.on, f"start_{k}": unit.start, f"stop_{k}": unit.stop}
     on = tuple(f"on_{k}" for k in range(len(plant.units)))
@@ -272,6 +283,12 @@ def block(park: Park, device: Caes, frame: Frame) -> Block:
             known = span & ~np.isnan(value)
             out[f"on_{k}"] = (np.where(known, value, -np.inf), np.where(known, value, np.inf))
         return out
+
+    def settled(values: Values, bounds: Bounds, situation: Situation) -> Bounds:
+        left = tuple(np.asarray(days.value) for days in plant.starts_left)
+        return nearest(
+            rules_of(device, frame.axis.step_min), values, bounds, situation.window, (left[0], left[1])
+        )
 
     def relinearise(values: Values, situation: Situation) -> None:
         true = air_mw(device, values["charge"], values["discharge"], _series(plant, values)["trains"])
@@ -286,14 +303,18 @@ def block(park: Park, device: Caes, frame: Frame) -> Block:
         constraints=tuple(_energy(plant, frame) + _commitment(plant, frame) + _ramps(plant, frame)),
         costs={
             "starts": starts,
-            "degradation": device.params.vom_cny_per_mwh_dis * (frame.dt_h @ plant.discharge),
+            "degradation": device.params.vom_cny_per_mwh_dis * (frame.dt_h @ plant.discharge)
+            + device.params.condenser.wear_cny_per_h * (frame.dt_h @ plant.condenser),
             "slack": EDGE_CNY_PER_MWH_H * (frame.dt_h @ plant.edge),
         },
         update=lambda situation: _update(plant, situation),
         series=lambda values, situation: _series(plant, values),
         integers=on,
+        counted=(tuple(f"start_{k}" for k in range(len(on))), on),
+        nearest=settled,
         reserve_up_mw=device.params.turbine.p_rated_mw * plant.units[0].on - plant.discharge + plant.charge,
         e_mwh=plant.e,
         relinearise=relinearise,
         committed=committed,
+        rounded=lambda values: {"condenser": (np.round(values["condenser"]),) * 2},
     )
