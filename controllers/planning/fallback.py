@@ -18,7 +18,7 @@ from controllers.planning.slots import Situation
 from network.powerflow import AcStates, Oracle
 from network.reactive import VarPlan
 from network.security import violations
-from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store
+from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store, electrolyzer
 from vpp.types import Array, Plan, PlanLabel, Relaxation
 
 BALANCED_MW = 1e-3
@@ -49,18 +49,20 @@ def shifted_plan(oracle: Oracle, now: Situation) -> Plan | None:
 def rule_plan(oracle: Oracle, now: Situation) -> Plan:
     """Return a plan by merit order without foresight.
 
-    Storage rests, electrolysers stand by, hydrogen is delivered evenly while there is any; surplus
-    goes to electrolysers, then batteries, then is curtailed; batteries cover import beyond the limit.
+    Storage rests, CHP units go on as they are, electrolysers make what the ammonia loops use at their
+    least, hydrogen is delivered evenly while there is any; surplus goes to electrolysers, then batteries,
+    then is curtailed; batteries and CHP units cover import beyond the limit.
     """
     span = now.window.span
     rest = np.zeros(now.window.end - now.window.first)
     demand = sum((mw[span] for mw in now.load_mw.values()), rest)
-    supply = sum((mw[span] for mw in now.available_mw.values()), rest)
+    supply = sum((mw[span] for mw in now.available_mw.values()), rest) + _unmoved_mw(now)
     wishes = {name: mw[span] for name, mw in now.available_mw.items()}
     surplus, lack = supply - demand, demand - supply - now.import_max_mw[span]
     for name, device in now.park.devices.items():
         if isinstance(device, Electrolyzer):
-            taken = np.clip(surplus, device.standby_mw, device.load_max_mw)
+            least = np.where(lack > 0, 0.0, _feeding_mw(now, device))
+            taken = np.clip(np.maximum(surplus, least), device.standby_mw, device.load_max_mw)
             wishes[name], surplus = -taken, surplus - taken
     for name, device in now.park.devices.items():
         if isinstance(device, Bess):
@@ -68,13 +70,40 @@ def rule_plan(oracle: Oracle, now: Situation) -> Plan:
             wishes[name] = np.clip(asked, device.resource.p_min_mw, device.resource.p_max_mw)
         elif isinstance(device, Caes):
             wishes[name] = rest - device.params.standby_aux_mw
-        elif isinstance(device, H2Store | Chp | Ammonia):
-            # slow ones go on at their least
+        elif isinstance(device, Chp):
+            now_mw = now.state.resources[name].get("p_mw", 0.0)
+            wishes[name] = np.where(lack > 0, device.resource.p_max_mw, rest + now_mw)
+        elif isinstance(device, H2Store | Ammonia):
+            # a loop goes on at its least, so that the hydrogen lasts
             wishes[name] = rest
     contract = now.park.contracts.hydrogen
     per_h = contract.pipeline_daily_min_kg / 24 if contract is not None else 0.0
     deliveries = {n: rest + per_h for n, d in now.park.devices.items() if isinstance(d, H2Store)}
     return _walked(oracle, now, wishes, deliveries, PlanLabel.RULE, words="merit order without optimisation")
+
+
+def _unmoved_mw(now: Situation) -> float:
+    """Return what CHP units give now, less the least that ammonia loops draw."""
+    total = 0.0
+    for name, device in now.park.devices.items():
+        if isinstance(device, Chp):
+            total += now.state.resources[name].get("p_mw", 0.0)
+        elif isinstance(device, Ammonia):
+            total -= device.load_min_mw
+    return total
+
+
+def _feeding_mw(now: Situation, device: Electrolyzer) -> float:
+    """Return the load at which a plant makes its share, by rating, of what the loops use at their least."""
+    devices = now.park.devices.values()
+    used = sum(d.load_min_mw * d.h2_kg_per_mwh for d in devices if isinstance(d, Ammonia))
+    rated = sum(d.load_max_mw for d in devices if isinstance(d, Electrolyzer))
+    return device.standby_mw + used * _kwh_per_kg(device) / 1000 * device.load_max_mw / rated
+
+
+def _kwh_per_kg(device: Electrolyzer) -> float:
+    """Return the consumption per kg at rating, the greatest of the usual loads."""
+    return 1000 * device.load_max_mw / electrolyzer.h2_kg_per_h(device, device.load_max_mw)
 
 
 def _walked(
