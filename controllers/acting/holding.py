@@ -4,7 +4,7 @@ Closed forms over the name plate and the state; the curves are the devices' own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import inf, log
@@ -38,10 +38,19 @@ class Hydrogen:
 
     room_kg: float
     """Until full; inf where the park has no store."""
-    out_kg_per_h: float
-    """What leaves it at most: the pipeline's limit and what ammonia loops take now."""
+    above_kg: float
+    """Held above the least content."""
+    pipeline_kg_per_h: float
+    """What the pipeline takes at most."""
     made_kg_per_h: Mapping[str, float]
     """By electrolyser what it makes now."""
+    used_kg_per_h: Mapping[str, float] = field(default_factory=dict)
+    """By ammonia loop what it takes now."""
+
+    @property
+    def out_kg_per_h(self) -> float:
+        """What leaves the store at most."""
+        return self.pipeline_kg_per_h + sum(self.used_kg_per_h.values())
 
 
 def floor_mwh(park: Park, device: Bess) -> float:
@@ -102,7 +111,8 @@ def hold_s(park: Park, device: Device, state: State, p_mw: float, hydrogen: Hydr
     t = ln((e + d/k) / (e_end + d/k)) / k. CAES: the same with the air flow of `air_mwh_per_h`, up to
     the store's edge or to where its pressure no longer carries that power. Electrolyser: until the
     hydrogen store is full while the pipeline takes what it may and the others make what they make.
-    Wind, PV and every other kind: no end by themselves.
+    Ammonia loop: until that store is at its least content while nothing is delivered. Wind, PV and every
+    other kind: no end by themselves.
     """
     if isinstance(device, Bess):
         net = p_mw + device.aux_mw
@@ -117,6 +127,10 @@ def hold_s(park: Park, device: Device, state: State, p_mw: float, hydrogen: Hydr
         others = sum(kg for name, kg in hydrogen.made_kg_per_h.items() if name != device.resource.id)
         net_kg = others + electrolyzer.h2_kg_per_h(device, -p_mw) - hydrogen.out_kg_per_h
         return hydrogen.room_kg / net_kg * 3600 if net_kg > EDGE_MW else inf
+    if isinstance(device, Ammonia):
+        others = sum(kg for name, kg in hydrogen.used_kg_per_h.items() if name != device.resource.id)
+        net_kg = others - p_mw * device.h2_kg_per_mwh - sum(hydrogen.made_kg_per_h.values())
+        return hydrogen.above_kg / net_kg * 3600 if net_kg > EDGE_MW else inf
     return inf
 
 

@@ -11,7 +11,7 @@ from math import ceil, inf
 from controllers.acting.expectation import State
 from controllers.acting.holding import Hydrogen, floor_mwh, held_level_mw, hold_s, ramp_mw_per_min
 from controllers.acting.selection import block_mw
-from vpp.devices import DEVICE_TYPES, Bess, Caes, Command, Device, Electrolyzer, Pv, Wind, caes
+from vpp.devices import DEVICE_TYPES, Ammonia, Bess, Caes, Command, Device, Electrolyzer, Pv, Wind, caes
 from vpp.devices.caes_machine import LOADED, bound_to_run
 from vpp.park.model import Park
 from vpp.types import Load, NoticeClass
@@ -161,6 +161,8 @@ def _motion_limit(device: Device, passed: State, order: float) -> str:
         return "turn_round" if any(unit.p_mw > 0.0 for unit in units) else "start"
     if isinstance(device, Electrolyzer):
         return "start" if passed.heat == "heating" or passed.starting_stacks else "ramp"
+    if isinstance(device, Ammonia):
+        return "ramp" if passed.running else "start"
     return "ramp"
 
 
@@ -176,6 +178,9 @@ def _own_bound(park: Park, device: Device, state: State, bound: float, sign: int
         return bound, "soc" if sign < 0 and bound >= rest else "rating"
     if isinstance(device, Caes):
         return _caes_bound(device, state, bound, sign)
+    if isinstance(device, Ammonia) and sign > 0 and state.running:
+        # stopped, it stands for hours: a loop is not stopped for flexibility
+        return min(bound, -device.load_min_mw), "minimum_load"
     return bound, "rating"
 
 
@@ -210,7 +215,7 @@ def _sustained(
     for _ in range(_BISECTIONS if lasts(near) else 0):
         middle = (near + far) / 2
         near, far = (middle, far) if lasts(middle) else (near, middle)
-    words = {Bess: "soc", Caes: "air", Electrolyzer: "hydrogen"}
+    words = {Bess: "soc", Caes: "air", Electrolyzer: "hydrogen", Ammonia: "hydrogen"}
     return near, words.get(type(device), why)
 
 

@@ -48,19 +48,17 @@ def hydrogen_of(park: Park, snapshot: Snapshot) -> Hydrogen:
     """Return the shared hydrogen store as it is metered; full where it is not."""
     values = {name: snapshot.readings.get(name, SILENT).values for name in park.resources}
     stores = [d for d in park.devices.values() if isinstance(d, H2Store)]
-    made = {
-        n: values[n].get("h2_kg_per_h", 0.0) for n, r in park.resources.items() if r.kind == "electrolyzer"
+    rates = {
+        kind: {n: values[n].get("h2_kg_per_h", 0.0) for n, r in park.resources.items() if r.kind == kind}
+        for kind in ("electrolyzer", "ammonia")
     }
+    held = [(d, values[d.resource.id].get("h2_kg", d.params.usable_kg)) for d in stores]
     return Hydrogen(
-        room_kg=sum(
-            max(0.0, d.params.usable_kg - values[d.resource.id].get("h2_kg", d.params.usable_kg))
-            for d in stores
-        )
-        if stores
-        else inf,
-        out_kg_per_h=sum(d.params.pipeline_max_kg_per_h for d in stores)
-        + sum(values[n].get("h2_kg_per_h", 0.0) for n, r in park.resources.items() if r.kind == "ammonia"),
-        made_kg_per_h=made,
+        room_kg=sum(max(0.0, d.params.usable_kg - kg) for d, kg in held) if stores else inf,
+        above_kg=sum(max(0.0, kg - d.min_kg) for d, kg in held),
+        pipeline_kg_per_h=sum(d.params.pipeline_max_kg_per_h for d in stores),
+        made_kg_per_h=rates["electrolyzer"],
+        used_kg_per_h=rates["ammonia"],
     )
 
 

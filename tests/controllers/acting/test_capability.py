@@ -20,18 +20,20 @@ from vpp.park.model import PlannedOutage
 from vpp.types import Mode, Quality, Source, TieSensitivity
 
 PARK = load_park("small10")
-DEVICES = [name for name, device in PARK.devices.items() if not isinstance(device, H2Store)]
-HYDROGEN = Hydrogen(room_kg=1500.0, out_kg_per_h=800.0, made_kg_per_h={"ALK1": 0.0})
+LARGE = load_park("chifeng96")
+DEVICES = [(PARK, name) for name, device in PARK.devices.items() if not isinstance(device, H2Store)]
+DEVICES += [(LARGE, name) for name in ("PEM1", "NH3", "CHP1", "BESS_BASE", "WF1", "CAES1")]
+HYDROGEN = Hydrogen(room_kg=1500.0, above_kg=3000.0, pipeline_kg_per_h=800.0, made_kg_per_h={"ALK1": 0.0})
 pieces = st.lists(
     st.tuples(st.floats(0, 1), st.floats(1, 3600)), min_size=0, max_size=5
 )  # (share of the bounds, seconds)
 
 
-def wandered(name, soc, moves, drive):
+def wandered(device, soc, moves, drive):
     """The state after some orders inside the bounds of the moment."""
-    device = PARK.devices[name]
     kind = DEVICE_TYPES[device.resource.kind]
-    state = kind.initial(device, Initial(soc=soc, p_mw=drive))
+    busy = device.resource.p_min_mw * soc if device.resource.kind == "ammonia" else 0.0
+    state = kind.initial(device, Initial(soc=soc, p_mw=busy or min(drive, device.resource.p_max_mw)))
     for share, dt_s in moves:
         low, high = kind.command_bounds(device, state, drive)
         state = kind.step(device, state, Command(p_mw=low + share * (high - low)), dt_s, drive)
@@ -49,23 +51,25 @@ def in_minutes(device, state, order_mw, span_s, drive):
 
 @settings(max_examples=150, deadline=None)
 @given(
-    name=st.sampled_from(DEVICES),
+    owned=st.sampled_from(DEVICES),
     soc=st.floats(0, 1),
     moves=pieces,
     weather=st.floats(0, 1),
     sign=st.sampled_from((1, -1)),
 )
 def test_every_device_gives_what_it_offers_within_its_ramp_and_for_its_duration(
-    name, soc, moves, weather, sign
+    owned, soc, moves, weather, sign
 ):
-    device = PARK.devices[name]
+    park, name = owned
+    device = park.devices[name]
     kind = DEVICE_TYPES[device.resource.kind]
     drive = weather * device.resource.p_max_mw if device.resource.kind in ("wind", "pv") else 0.0
-    state = wandered(name, soc, moves, drive)
+    drive = math.inf if device.resource.kind == "ammonia" else drive
+    state = wandered(device, soc, moves, drive)
     low, high = kind.command_bounds(device, state, drive)
     room = narrow([Bound(source=Source.PROTECTION, low_mw=low, high_mw=high, why="limit of the device")])
     near = 2e-3 * max(device.resource.p_max_mw, -device.resource.p_min_mw)
-    for reach in device_reach(PARK, device, state, drive, sign, hydrogen=HYDROGEN):
+    for reach in device_reach(park, device, state, drive, sign, hydrogen=HYDROGEN):
         if reach.mw == 0.0:
             continue
         assured = assure({name: reach.setpoint_mw}, {name: room}, {}, ())
@@ -84,7 +88,7 @@ def test_every_device_gives_what_it_offers_within_its_ramp_and_for_its_duration(
 @given(soc=st.floats(0, 1), moves=pieces, sign=st.sampled_from((1, -1)), most=st.floats(0, 120))
 def test_a_cap_leaves_only_powers_that_a_machine_can_stay_at(soc, moves, sign, most):
     plant = PARK.devices["CAES1"]
-    state = wandered("CAES1", soc, moves, 0.0)
+    state = wandered(plant, soc, moves, 0.0)
     cap = Cap(mw=most, limit="tie_import")
     for reach in device_reach(PARK, plant, state, 0.0, sign, hydrogen=HYDROGEN, cap=cap):
         assert reach.mw <= most + 1e-3
@@ -165,7 +169,7 @@ def test_more_hydrogen_is_offered_only_where_it_finds_room():
     assert isinstance(device, Electrolyzer)
     state = DEVICE_TYPES["electrolyzer"].initial(device, Initial(p_mw=0.0))
     state = DEVICE_TYPES["electrolyzer"].step(device, state, Command(p_mw=-10.0), 2 * 3600.0, 0.0)
-    full = Hydrogen(room_kg=100.0, out_kg_per_h=0.0, made_kg_per_h={"ALK1": 190.0})
+    full = Hydrogen(room_kg=100.0, above_kg=0.0, pipeline_kg_per_h=0.0, made_kg_per_h={"ALK1": 190.0})
     down = device_reach(PARK, device, state, 0.0, -1, hydrogen=full)
     made = DEVICE_TYPES["electrolyzer"].step(device, state, Command(p_mw=down[-1].setpoint_mw), 3600.0, 0.0)
     assert down[-1].limit == "hydrogen"
@@ -204,7 +208,7 @@ def test_a_pool_takes_loads_by_whole_blocks_and_machines_at_levels_they_hold(sna
 
 def test_a_network_row_narrows_one_and_all(snapshot, offer):
     """5 % of room on a branch that each MW of WF and BESS1 loads by 0.5 %: 10 MW, together."""
-    powers = {n: r.values["p_mw"] for n, r in snapshot.readings.items() if n != "TIE"}
+    powers = {n: r.values["p_mw"] for n, r in snapshot.readings.items() if n != "TIE" and "p_mw" in r.values}
     made = offer(made_at=snapshot.at)
     row = {"BESS1": 0.5, "CAES1": 0.5}
     sensitivity = TieSensitivity(
@@ -246,7 +250,9 @@ def test_a_load_follows_its_ledger(snapshot):
 def test_the_pool_passes_the_envelope(snapshot):
     """What the park offers at once is accepted by the tie's rows as it stands."""
     found = capability(PARK, snapshot)
-    measured = {n: r.values["p_mw"] for n, r in snapshot.readings.items() if n != "TIE"}
+    measured = {
+        n: r.values["p_mw"] for n, r in snapshot.readings.items() if n != "TIE" and "p_mw" in r.values
+    }
     one = dict.fromkeys(measured, 1.0)
     rows = tie_rows(
         snapshot.readings["TIE"].values["p_mw"],
@@ -297,3 +303,21 @@ def test_the_outage_calendar_is_kept(snapshot):
     assert found["ALK1"].down.reach[-1].limit == "outage"
     assert found["ALK1"].up.reach[-1].mw > 20
     assert found["WF"].down.reach[-1].mw > 40
+
+
+def test_a_loop_takes_more_only_while_the_store_lasts():
+    """25 MW, 10 MWh/t and 180 kg/t would take 450 kg/h: 100 kg above the least content last 13 minutes."""
+    device = LARGE.devices["NH3"]
+    state = DEVICE_TYPES["ammonia"].initial(device, Initial(p_mw=-0.9 * device.rated_mw))
+    per_mwh = device.h2_kg_per_mwh
+    little = Hydrogen(
+        room_kg=0.0, above_kg=0.2 * device.rated_mw * per_mwh, pipeline_kg_per_h=0.0, made_kg_per_h={}
+    )
+    down = device_reach(LARGE, device, state, math.inf, -1, hydrogen=little)
+    assert [r.mw for r in down] == [0.0] * 4
+    assert {r.limit for r in down} == {"hydrogen"}
+    enough = replace(little, above_kg=10 * device.rated_mw * per_mwh)
+    assert device_reach(LARGE, device, state, math.inf, -1, hydrogen=enough)[-1].mw > 0
+    up = device_reach(LARGE, device, state, math.inf, 1, hydrogen=enough)
+    assert up[-1].mw == pytest.approx(device.ramp_mw_per_h, rel=1e-3)
+    assert up[-1].limit == "ramp"
