@@ -108,13 +108,20 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         id=name,
         p_mw=own.p,
         variables={x: getattr(own, x) for x in VARIABLES},
-        constraints=tuple(_rows(park, load, own, frame)),
+        constraints=tuple(_rows(load, own, frame)),
         costs={"interruption": energy + load.restart_cost_cny * (frame.active[1:] @ own.shut[1:])},
         update=update,
         series=series,
         integers=("open", "begun", "ended"),
         committed=lambda situation: _committed(load, situation),
+        rounded=_rounded,
     )
+
+
+def _rounded(values: Values) -> Bounds:
+    """Fix what closes: where a network limit wants more drawn, a rebound without a closing would pay."""
+    shut = np.maximum(0.0, -np.diff(np.round(values["open"]), prepend=0.0))
+    return {"shut": (shut, shut)}
 
 
 def rebound_mw(load: Load, opened: Array, part_mw: Array, step_min: float) -> Array:
@@ -131,7 +138,7 @@ def longest_steps(load: Load, step_min: int) -> int:
     return max(1, int(load.max_shed_min // step_min))
 
 
-def _rows(park: Park, load: Load, own: Calls, frame: Frame) -> list[Any]:
+def _rows(load: Load, own: Calls, frame: Frame) -> list[Any]:
     n, most = frame.axis.n, max(load.interruptible_share, load.continuous_modulation_share)
     longest = longest_steps(load, frame.axis.step_min)
     # two calls with no closed step between them would be one
@@ -155,16 +162,7 @@ def _rows(park: Park, load: Load, own: Calls, frame: Frame) -> list[Any]:
     ]
     if load.continuous_modulation_share > 0 and load.interruptible_share > 0:
         rows.append(shed + own.modulated <= most * own.demand)
-    if _rebound_could_pay(park, load):
-        rows.append(own.shut[1:] <= own.open[:-1])
     return rows
-
-
-def _rebound_could_pay(park: Park, load: Load) -> bool:
-    """Return whether drawing a surplus as rebound is worth the restart that it is charged."""
-    block_mw = load.p_peak_mw * load.interruptible_share / load.blocks
-    drawn_mwh = load.rebound_share * block_mw * load.restart_min / 60
-    return drawn_mwh * park.contracts.curtailment.price_cny_per_mwh >= load.restart_cost_cny
 
 
 def _bounds(load: Load, situation: Situation) -> Bounds:
