@@ -24,12 +24,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "made without optimisation: there are no shadow prices, reasons are those of prices alone",
         "该计划未经优化：无影子价格，仅按电价说明",
     ),
-    "charge": (
-        "{name} charges {mwh:.1f} MWh at {price:.0f} CNY/MWh: a stored MWh costs {cost:.0f} and is worth "
-        "{worth:.0f}",
-        "{name} 充电 {mwh:.1f} MWh，边际电价 {price:.0f} 元/MWh：每存 1 MWh 成本 {cost:.0f} 元，"
-        "价值 {worth:.0f} 元",
-    ),
     "charge_later": (
         "{name} charges {mwh:.1f} MWh at {price:.0f} CNY/MWh: a stored MWh costs {cost:.0f} and earns "
         "{worth:.0f} from {later}",
@@ -47,6 +41,19 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{earned:.0f}, kept it would be worth {worth:.0f}",
         "{name} 放电 {mwh:.1f} MWh，边际电价 {price:.0f} 元/MWh："
         "扣除损耗与磨损每存 1 MWh 得 {earned:.0f} 元，留存仅值 {worth:.0f} 元",
+    ),
+    "discharge_only": (
+        "{name} discharges {mwh:.1f} MWh at {price:.0f} CNY/MWh: less losses and wear a stored MWh earns "
+        "{earned:.0f}",
+        "{name} 放电 {mwh:.1f} MWh，边际电价 {price:.0f} 元/MWh：扣除损耗与磨损每存 1 MWh 得 {earned:.0f} 元",
+    ),
+    "charge_only": (
+        "{name} charges {mwh:.1f} MWh at {price:.0f} CNY/MWh: a stored MWh costs {cost:.0f}",
+        "{name} 充电 {mwh:.1f} MWh，边际电价 {price:.0f} 元/MWh：每存 1 MWh 成本 {cost:.0f} 元",
+    ),
+    "electrolyser_only": (
+        "{name} makes {kg:,.0f} kg of hydrogen at {price:.0f} CNY/MWh: a kg costs {cost:.1f} CNY of power",
+        "{name} 制氢 {kg:,.0f} kg，边际电价 {price:.0f} 元/MWh：每公斤耗电 {cost:.1f} 元",
     ),
     "pinned": ("{name} is held by the pin {pin}", "{name} 按人工设定 {pin} 运行"),
     "committed": (

@@ -94,7 +94,9 @@ def _store(park: Park, plan: Plan, name: str) -> Iterator[Spell]:
         values: dict[str, str | float] = {"name": name, "mwh": run.ac_mwh, "price": run.price}
         values |= {"earned": earned, "worth": kept}
         pays = bool(np.isnan(kept) or earned > kept - PAYS_CNY)
-        told.append(_spell(name, run, "discharge", values, pays=pays))
+        told.append(
+            _spell(name, run, "discharge" if worth is not None else "discharge_only", values, pays=pays)
+        )
     yield from sorted(told, key=lambda spell: spell.first)
 
 
@@ -111,7 +113,7 @@ def _charge(park: Park, plan: Plan, name: str, run: _Run, out: list[_Run], *, we
         values["worth"] = later.ac_mwh / max(later.stored_mwh, 1e-9) * (later.price - wear)
         values["later"], code = clock(park, plan, later.first), "charge_later"
     else:
-        values["worth"], code = np.nan, "charge"
+        values["worth"], code = np.nan, "charge_only"
     gain = float(values["worth"]) - cost
     return _spell(name, run, code, values, pays=bool(np.isnan(gain) or gain > -PAYS_CNY))
 
@@ -137,7 +139,8 @@ def _electrolyser(park: Park, plan: Plan, name: str) -> Iterator[Spell]:
         values: dict[str, str | float] = {"name": name, "kg": kg, "price": mean, "cost": cost, "worth": value}
         pays = bool(np.isnan(value) or cost < value + 0.05 * abs(value))
         run = _Run(first, last, float(mwh.sum()), kg, mean)
-        yield _spell(name, run, "electrolyser", values, pays=pays)
+        code = "electrolyser_only" if worth is None else "electrolyser"
+        yield _spell(name, run, code, values, pays=pays)
 
 
 def _interrupted(park: Park, plan: Plan, name: str) -> Iterator[Spell]:
