@@ -6,7 +6,7 @@ left, or where a move saves more than it costs (`reactive_moves`). Every choice 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from network.model import q_mvar
 from network.powerflow import AcStates, Oracle
 from network.reactive_descent import Quadratics, descend
-from network.reactive_moves import Moving, moved
+from network.reactive_moves import Moving, cost_cny, moved, relieving
 from network.reactive_rows import (
     Columns,
     Limits,
@@ -46,6 +46,8 @@ ROUNDS = 2
 """Descents and AC checks in turn; the second corrects what the slopes of references miss."""
 SETTLED_MVAR = 0.1
 """A round that moves less ends the descents."""
+TRIALS = 6
+"""Moves that are tried to let sources off, each with a descent and an AC check."""
 EXCESS = 0.5
 """Excess over the margins, in units of `Limits.scale`, that asks for a move of banks or taps."""
 
@@ -137,6 +139,7 @@ def reactive_plan(
         if not np.array_equal(at, now.positions):
             now = VarPlan(q_mvar=now.q_mvar, positions=at, states=oracle.solve(p_mw, now.q_mvar, at))
             now = _eased(oracle, p_mw, now, columns, box)
+        now = _relieved(oracle, p_mw, now, columns, box=box, groups=groups, start=start, hours=hours)
     return now
 
 
@@ -197,13 +200,7 @@ def _eased(oracle: Oracle, p_mw: Array, now: VarPlan, columns: Columns, box: tup
         return now
     limits = limits_of(oracle, now.states, margins=MARGINS)
     slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), columns, limits)
-    source = _Source(
-        slope=slope,
-        limits=limits,
-        curvature=_curvature(oracle, tuple(columns.elements.tolist()), tuple(columns.statcoms.tolist())),
-        own=INVERTER_LOSS / _ratings(oracle, columns),
-        box=box,
-    )
+    source = _source(oracle, columns, slope, limits, box)
     for _ in range(ROUNDS):
         x = columns.of(now.q_mvar, now.positions)
         after = x + descend(_problem(source, now.states, x), np.zeros_like(x))
@@ -226,6 +223,18 @@ class _Source:
     box: tuple[Array, Array]
 
 
+def _source(
+    oracle: Oracle, columns: Columns, slope: Slopes, limits: Limits, box: tuple[Array, Array]
+) -> _Source:
+    return _Source(
+        slope=slope,
+        limits=limits,
+        curvature=_curvature(oracle, tuple(columns.elements.tolist()), tuple(columns.statcoms.tolist())),
+        own=INVERTER_LOSS / _ratings(oracle, columns),
+        box=box,
+    )
+
+
 def _problem(of: _Source, states: AcStates, x: Array) -> Quadratics:
     """Return the quadratics in what is added to `x`, where the power flow found `states`."""
     ref, scale = of.slope.reference, of.limits.scale
@@ -238,6 +247,61 @@ def _problem(of: _Source, states: AcStates, x: Array) -> Quadratics:
         weight=_weights(of.limits),
         low=of.box[0] - x,
         high=of.box[1] - x,
+    )
+
+
+def _relieved(
+    oracle: Oracle,
+    p_mw: Array,
+    now: VarPlan,
+    columns: Columns,
+    *,
+    box: tuple[Array, Array],
+    groups: tuple[npt.NDArray[np.int64], ...],
+    start: Array,
+    hours: Array,
+) -> VarPlan:
+    """Return the plan after moves that let sources off which work against a limit; few are tried."""
+    banned: set[int] = set()
+    for _ in range(TRIALS):
+        limits = limits_of(oracle, now.states, margins=MARGINS)
+        if ((values_of(now.states, limits) - limits.upper) / limits.scale).max(initial=0.0) <= EXCESS:
+            break
+        slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), columns, limits, groups)
+        moving = _moving(slope, limits, groups, start=start, hours=hours)
+        own = replace(slope, rows=slope.rows[:, :, : columns.count], losses=slope.losses[:, : columns.count])
+        problem = _problem(
+            _source(oracle, columns, own, limits, box), now.states, columns.of(now.q_mvar, now.positions)
+        )
+        move = relieving(oracle, now.positions, moving, problem, banned)
+        if move is None:
+            break
+        tried = VarPlan(q_mvar=now.q_mvar, positions=move[1], states=oracle.solve(p_mw, now.q_mvar, move[1]))
+        tried = _eased(oracle, p_mw, tried, columns, box)
+        before = cost_cny(oracle, now.positions, now.states, moving)
+        if cost_cny(oracle, tried.positions, tried.states, moving) < before:
+            now = tried
+        else:
+            banned.add(move[0])
+    return now
+
+
+def _moving(
+    slope: Slopes,
+    limits: Limits,
+    groups: tuple[npt.NDArray[np.int64], ...],
+    *,
+    start: Array,
+    hours: Array,
+) -> Moving:
+    return Moving(
+        groups=groups,
+        slopes=slope,
+        limits=limits,
+        weight=_weights(limits),
+        hours=hours,
+        start=start,
+        loss_cny_per_mwh=LOSS_CNY_PER_MWH,
     )
 
 
@@ -254,13 +318,5 @@ def _moved(
     limits = limits_of(oracle, now.states, margins=MARGINS)
     none = Columns(elements=columns.elements[:0], statcoms=columns.statcoms[:0])
     slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), none, limits, groups)
-    moving = Moving(
-        groups=groups,
-        slopes=slope,
-        limits=limits,
-        weight=_weights(limits),
-        hours=hours,
-        start=start,
-        loss_cny_per_mwh=LOSS_CNY_PER_MWH,
-    )
+    moving = _moving(slope, limits, groups, start=start, hours=hours)
     return moved(oracle, p_mw, now.q_mvar, now.positions, moving)

@@ -1,11 +1,13 @@
 """Moves of banks and taps over a day: few, each worth its wear, each judged by AC power flow."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from network.powerflow import AcStates, Oracle
+from network.reactive_descent import Quadratics, descend, objective, part_of
 from network.reactive_rows import Limits, Slopes, values_of
 from vpp.types import Array
 
@@ -13,6 +15,10 @@ MOVE_CNY = {"shunt": 100.0, "tap": 60.0}
 """Wear of one switching of a bank or one step of a tap changer; assumption. Steers, is in no bill."""
 MOST_MOVES = {"shunt": 4, "tap": 8}
 """Moves of one bank, steps of one tap changer within a plan's window and within a day (assumption)."""
+LEAST_GAIN_CNY = 1.0
+"""A promise below this is not worth an AC check."""
+MOST_ASKED = 6
+"""Groups that are asked for relief, those first that pull most at what is broken."""
 REACH = 4
 """Positions to either side of the present course that are looked at."""
 
@@ -42,21 +48,67 @@ def moved(oracle: Oracle, p_mw: Array, q_mvar: Array, positions: Array, moving: 
     the AC power flow of all steps says that it pays, and no group is asked twice.
     """
     at, states = positions, oracle.solve(p_mw, q_mvar, positions)
-    cost = _cost(states, moving) + _wear(oracle, at, moving)
+    cost = cost_cny(oracle, at, states, moving)
     asked = set(range(len(moving.groups)))
     while asked:
         gains = {g: _course(oracle, at, states, moving, g) for g in asked}
         best = max(gains, key=lambda g: gains[g][0])
-        if gains[best][0] <= 0.0:
+        if gains[best][0] <= LEAST_GAIN_CNY:
             break
         asked.discard(best)
         tried = at.copy()
         tried[:, moving.groups[best]] += gains[best][1][:, None]
         after = oracle.solve(p_mw, q_mvar, tried)
-        now = _cost(after, moving) + _wear(oracle, tried, moving)
+        now = cost_cny(oracle, tried, after, moving)
         if now < cost:
             at, states, cost = tried, after, now
     return at
+
+
+def relieving(
+    oracle: Oracle, positions: Array, moving: Moving, problem: Quadratics, banned: Collection[int]
+) -> tuple[int, Array] | None:
+    """Return (group, positions) of the single-position move that relieves most, or None.
+
+    In steps that break a limit the sources answer the move, by a descent in the linear model, so this
+    sees relief that a source at work against a limit hides. `problem` is that of the present plan.
+    """
+    bad = np.asarray((problem.room < 0).any(axis=1), dtype=np.bool_)
+    reference = moving.slopes.reference
+    along = moving.slopes.rows[reference, :, -len(moving.groups) :] / moving.limits.scale[:, None]
+    lost = moving.loss_cny_per_mwh * moving.slopes.losses[reference, -len(moving.groups) :]
+    pull = np.abs(np.einsum("trg,tr->tg", along, problem.weight * np.maximum(0.0, -problem.room))).sum(axis=0)
+    asked = [g for g in np.argsort(-pull) if g not in banned and pull[g] > 0][:MOST_ASKED]
+    best: tuple[float, int, Array] | None = None
+    for g in asked:
+        group = moving.groups[g]
+        allowed = _allowed(oracle, positions, group, np.arange(-1, 2))
+        cost: Array = np.where(allowed, 0.0, np.inf)
+        for k in range(3):
+            if allowed[:, k].any():
+                cost[:, k] += _answered(problem, bad, (k - 1) * along[:, :, g]) + (k - 1) * lost[:, g]
+        gain, path = _cheapest(oracle, positions, moving, group, cost * moving.hours[:, None])
+        if gain > LEAST_GAIN_CNY and (best is None or gain > best[0]):
+            best = (gain, int(g), path)
+    if best is None:
+        return None
+    tried = positions.copy()
+    tried[:, moving.groups[best[1]]] += best[2][:, None]
+    return best[1], tried
+
+
+def _answered(problem: Quadratics, bad: npt.NDArray[np.bool_], shift: Array) -> Array:
+    """Return (steps,) the cost of values shifted by (steps, rows); in bad steps sources answer."""
+    moved = replace(problem, room=problem.room - shift)
+    cost = objective(moved, np.zeros_like(problem.slope))
+    some = part_of(moved, bad)
+    cost[bad] = objective(some, descend(some, np.zeros_like(some.slope)))
+    return cost
+
+
+def cost_cny(oracle: Oracle, positions: Array, states: AcStates, moving: Moving) -> float:
+    """Return what limits, losses and moves of a plan weigh together."""
+    return _cost(states, moving) + _wear(oracle, positions, moving)
 
 
 def _cost(states: AcStates, moving: Moving) -> float:
@@ -80,11 +132,7 @@ def _wear(oracle: Oracle, positions: Array, moving: Moving) -> float:
 def _course(oracle: Oracle, at: Array, states: AcStates, moving: Moving, g: int) -> tuple[float, Array]:
     """Return (gain in CNY by the linear model, what the group adds to its positions in each step)."""
     group = moving.groups[g]
-    kind = oracle.park.actuators[oracle.actuators[group[0]]].kind
-    low, high = oracle.position_min[group], oracle.position_max[group]
     offsets = np.arange(-REACH, REACH + 1)
-    allowed = (at[:, None, group] + offsets[None, :, None] >= low).all(axis=2)
-    allowed &= (at[:, None, group] + offsets[None, :, None] <= high).all(axis=2)
     ref = moving.slopes.reference
     slope = moving.slopes.rows[ref, :, g] / moving.limits.scale
     value = (values_of(states, moving.limits) - moving.limits.upper) / moving.limits.scale
@@ -92,10 +140,30 @@ def _course(oracle: Oracle, at: Array, states: AcStates, moving: Moving, g: int)
     over = np.maximum(0.0, value[:, alive, None] + slope[:, alive, None] * offsets)
     cost = 0.5 * np.einsum("tro,r->to", over**2, moving.weight[alive])
     cost += moving.loss_cny_per_mwh * moving.slopes.losses[ref, g][:, None] * offsets
-    cost = np.where(allowed, cost * moving.hours[:, None], np.inf)
+    cost = np.where(_allowed(oracle, at, group, offsets), cost * moving.hours[:, None], np.inf)
+    return _cheapest(oracle, at, moving, group, cost)
+
+
+def _allowed(
+    oracle: Oracle, at: Array, group: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Return (steps, offsets): whether the group stays in its range."""
+    there = at[:, None, group] + offsets[None, :, None]
+    inside = (there >= oracle.position_min[group]) & (there <= oracle.position_max[group])
+    return np.asarray(inside.all(axis=2), dtype=np.bool_)
+
+
+def _cheapest(
+    oracle: Oracle, at: Array, moving: Moving, group: npt.NDArray[np.int64], cost: Array
+) -> tuple[float, Array]:
+    """Return (gain, path of offsets) by dynamic programming with few enough moves; (0, none) without."""
+    kind = oracle.park.actuators[oracle.actuators[group[0]]].kind
     course = at[:, group[0]]
     price = _price(oracle, group)
-    still = cost[:, REACH].sum() + price * np.abs(np.diff(course, prepend=moving.start[group[0]])).sum()
+    still = (
+        cost[:, cost.shape[1] // 2].sum()
+        + price * np.abs(np.diff(course, prepend=moving.start[group[0]])).sum()
+    )
     for _ in range(6):
         total, path = _walk(cost, course, float(moving.start[group[0]]), price)
         moves = np.abs(np.diff(course + path, prepend=moving.start[group[0]])).sum()

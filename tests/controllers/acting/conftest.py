@@ -14,9 +14,11 @@ from vpp.devices import DEVICE_TYPES, Command, Initial
 from vpp.journal import Journal
 from vpp.link import PlanOffer
 from vpp.park import Park, load_park
+from vpp.park.positions import position_at_rest
 from vpp.types import (
     Ack,
     Certificate,
+    Move,
     Outcome,
     Plan,
     PlanLabel,
@@ -38,6 +40,8 @@ class Plant:
         self.demand = {"LD_ZN": 55.0, "LD_PUB": 20.0, "LD_ESS": 3.0, "LD_SME": 6.0}
         self.masks: dict[str, int] = {}
         self.stuck: dict[str, int] = {}
+        self.positions = {name: position_at_rest(park, name) for name in park.actuators}
+        self.moves: list[Move] = []
         self.tests: list[Mapping[str, int]] = []
         self.silent: set[str] = set()
         self.frozen: set[str] = set()
@@ -81,6 +85,8 @@ class Plant:
         total = sum(row["p_mw"] for row in values.values())
         for name in self.park.meters:
             values[name] = {"p_mw": 1.0 - total, "frequency_hz": 50.0}
+        for name, position in self.positions.items():
+            values[name] = {"position": position, "status": 1.0}
         for name, row in values.items():
             if name not in self.silent:
                 if name not in self.frozen:
@@ -95,8 +101,13 @@ class Plant:
         true_s = self.clock.true_s()
         return Ack(device=name, outcome=outcome, detail="", sent_true_s=true_s, done_true_s=true_s)
 
-    async def write(self, setpoints: Sequence[Setpoint]) -> Mapping[str, Ack]:
+    async def write(self, setpoints: Sequence[Setpoint | Move]) -> Mapping[str, Ack]:
         for setpoint in setpoints:
+            if isinstance(setpoint, Move):
+                self.moves.append(setpoint)
+                if setpoint.device not in self.silent | self.deaf:
+                    self.positions[setpoint.device] = setpoint.position
+                continue
             self.written.append(setpoint)
             if setpoint.device not in self.silent | self.deaf:
                 self.commands[setpoint.device] = Command(p_mw=setpoint.p_mw, h2_kg_per_h=setpoint.h2_kg_per_h)
