@@ -260,7 +260,9 @@ def _weather_hold(park: Park, element: Element, at: datetime, offer: PlanOffer) 
             return replace(reach, mw=0.0, setpoint_mw=element.p_mw or 0.0)
         return replace(reach, hold_s=hold_s)
 
-    return replace(element, up=replace(element.up, reach=tuple(map(lasts, element.up.reach))))
+    reach = tuple(map(lasts, element.up.reach))
+    price = element.up.price_cny_per_mwh if reach[-1].mw else None
+    return replace(element, up=Direction(reach=reach, price_cny_per_mwh=price))
 
 
 def _pool(

@@ -14,6 +14,11 @@ from vpp.park.model import Park, PlannedOutage
 from vpp.types import Mode, Quality, Reading, Snapshot
 
 SILENT = Reading(values={}, quality=Quality.BAD, read_at=None, age_s=inf)
+GRACE_PU, GRACE_PERCENT = 0.002, 0.5
+"""What a row may still take where it is at its limit: what a voltage transformer of class 0.2 and a current
+transformer of class 0.5 resolve (IEC 61869)."""
+ACTING_SHARE = 0.05
+"""Who moves a row by less than this share of the most effective is not held by it (NERC IRO-006: 5 %)."""
 STATUS_STOPS = {3.0: "fault", 4.0: "reverted", 5.0: "local"}
 """Codes of point `status` under which a device does not obey."""
 
@@ -82,4 +87,14 @@ def rows_of(park: Park, snapshot: Snapshot, offer: PlanOffer | None) -> tuple[Ro
         rows = tuple(replace(row, name=row.name.replace(" ", "_")) for row in rows)
     step = step_of(offer.plan, snapshot.at) if offer is not None else None
     around = next((s for s in offer.sensitivities if s.step == step), None) if offer is not None else None
-    return rows + (network_rows(around, measured, everyone, measured) if around is not None else ())
+    around_rows = network_rows(around, measured, everyone, measured) if around is not None else ()
+    return rows + tuple(_told(row) for row in around_rows)
+
+
+def _told(row: Row) -> Row:
+    """Return a network row as capability takes it: what cannot be metered passes, and what hardly acts."""
+    grace = GRACE_PERCENT if row.name.startswith("branch:") else GRACE_PU
+    steepest = max((abs(slope) for slope in row.slope.values()), default=0.0)
+    acting = {name: slope for name, slope in row.slope.items() if abs(slope) >= ACTING_SHARE * steepest}
+    value = min(row.value, row.limit) - grace
+    return replace(row, slope=acting, base={name: row.base[name] for name in acting}, value=value)

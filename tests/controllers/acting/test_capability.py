@@ -207,20 +207,21 @@ def test_a_pool_takes_loads_by_whole_blocks_and_machines_at_levels_they_hold(sna
 
 
 def test_a_network_row_narrows_one_and_all(snapshot, offer):
-    """5 % of room on a branch that each MW of WF and BESS1 loads by 0.5 %: 10 MW, together."""
+    """4.5 % of room and 0.5 % of grace on a branch that each MW of both loads by 0.5 %: 10 MW, together."""
     powers = {n: r.values["p_mw"] for n, r in snapshot.readings.items() if n != "TIE" and "p_mw" in r.values}
     made = offer(made_at=snapshot.at)
-    row = {"BESS1": 0.5, "CAES1": 0.5}
+    row = {"BESS1": 0.5, "CAES1": 0.5, "ALK1": 0.02}
     sensitivity = TieSensitivity(
-        step=0, p_mw=powers, rows={"branch:T": row}, value={"branch:T": 95.0}, limit={"branch:T": 100.0}
+        step=0, p_mw=powers, rows={"branch:T": row}, value={"branch:T": 95.5}, limit={"branch:T": 100.0}
     )
     found = capability(PARK, snapshot, replace(made, sensitivities=(sensitivity,)))
     assert found.network
     assert found.elements["BESS1"].up.reach[0].mw == pytest.approx(10.0, abs=1e-3)
     assert found.elements["BESS1"].up.reach[0].limit == "branch:T"
     assert found.elements["CAES1"].up.reach[-1].mw == 0.0  # least load is 30 MW
+    assert found.elements["ALK1"].up.reach[-1].mw > 20  # moves the branch by less than a twentieth of them
     shares = found.park.up[-1].shares_mw
-    assert sum(0.5 * shares.get(n, 0.0) for n in row) <= 5.0 + 1e-6
+    assert sum(0.5 * shares.get(n, 0.0) for n in ("BESS1", "CAES1")) <= 5.0 + 1e-6
 
 
 def test_who_cannot_be_moved_offers_nothing_and_says_why(snapshot):
@@ -321,3 +322,17 @@ def test_a_loop_takes_more_only_while_the_store_lasts():
     up = device_reach(LARGE, device, state, math.inf, 1, hydrogen=enough)
     assert up[-1].mw == pytest.approx(device.ramp_mw_per_h, rel=1e-3)
     assert up[-1].limit == "ramp"
+
+
+def test_a_row_over_its_limit_may_not_get_worse_than_meters_tell(snapshot, offer):
+    """A voltage 0.01 pu too high: 0.002 pu of grace at 0.0005 pu per MW are 4 MW up, all of it down."""
+    powers = {n: r.values["p_mw"] for n, r in snapshot.readings.items() if n != "TIE" and "p_mw" in r.values}
+    row = {"voltage_max:BESS35": {"BESS1": 0.0005}}
+    high = TieSensitivity(
+        step=0, p_mw=powers, rows=row, value={"voltage_max:BESS35": 1.06}, limit={"voltage_max:BESS35": 1.05}
+    )
+    found = capability(PARK, snapshot, replace(offer(made_at=snapshot.at), sensitivities=(high,)))
+    battery = found.elements["BESS1"]
+    assert battery.up.reach[0].mw == pytest.approx(4.0, abs=1e-3)
+    assert battery.up.reach[0].limit == "voltage_max:BESS35"
+    assert battery.down.reach[0].limit != "voltage_max:BESS35"

@@ -8,6 +8,7 @@ from importlib.resources import files
 import pytest
 
 from controllers.acting import capability, pooling, reach, surroundings
+from vpp.devices import DEVICE_TYPES
 from vpp.service.console.page import load_assets, render_locked, render_page
 from vpp.service.console.view import live_view, sheddable_mw
 from vpp.service.console.words import WORDS, choose_language
@@ -42,6 +43,7 @@ def test_both_languages_have_every_word():
         ("mode", Mode),
         ("park", ParkMode),
         ("following", Following),
+        ("kind", DEVICE_TYPES),
     ],
 )
 def test_every_code_of_control_has_a_word(group, codes):
