@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from vpp.devices import Bess, Caes, Device, Electrolyzer
+from vpp.devices import Ammonia, Bess, Caes, Device, Electrolyzer
 from vpp.park.model import Park
 from vpp.types import Array, Plan
 
@@ -111,7 +111,6 @@ def _rates(park: Park, plan: Plan, step: int) -> list[tuple[str, str, float]]:
         "available_mw": "available",
         "curtailed_mw": "curtailed",
         "delivery_kg_per_h": "delivered_kg",
-        "nh3_t_per_h": "ammonia_t",
         "shed_mw": "cut",
         "modulated_mw": "cut",
     }
@@ -120,12 +119,19 @@ def _rates(park: Park, plan: Plan, step: int) -> list[tuple[str, str, float]]:
         out += [(words[key], name, float(values[key][step])) for key in words if key in values]
         if "load_mw" in values and name in park.loads:
             out.append(("demand", name, float(values["load_mw"][step])))
-        if isinstance(park.devices.get(name), Electrolyzer) and "h2_kg" in values:
-            out.append(("made_kg", name, float(values["h2_kg"][step]) * 60 / plan.step_min))
+        for kind, key, quantity in ((Electrolyzer, "h2_kg", "made_kg"), (Ammonia, "nh3_t", "ammonia_t")):
+            if isinstance(park.devices.get(name), kind) and key in values:
+                out.append((quantity, name, float(values[key][step]) / _owned_h(plan, step)))
         if name in park.resources:
             p_mw = float(values["p_mw"][step]) if "p_mw" in values else 0.0
             out += [("fed", name, max(p_mw, 0.0)), ("drawn", name, max(-p_mw, 0.0))]
     return out
+
+
+def _owned_h(plan: Plan, step: int) -> float:
+    """Return the hours of a step that its masses are of: a plan made inside its first step owns the rest."""
+    late_h = max(0.0, (plan.initial.at - plan.start).total_seconds() / 3600) if step == 0 else 0.0
+    return plan.step_min / 60 - late_h
 
 
 def _planned_content(

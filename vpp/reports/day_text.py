@@ -17,8 +17,12 @@ from vpp.reports.plan_report import environment, money
 from vpp.reports.run_text import fold, local_text, tie_text
 
 FORMAT = "yuanwang.day"
+HOUR_COLUMNS = 4
+"""Columns of the table of hours."""
 NEVER = 0.9995
-"""Endpoints that answered for less of the day are named."""
+"""Endpoints that answered for less of the day are named, the worst of them."""
+AWAY = 6
+"""So many of them; the rest is counted and stands in the JSON."""
 
 
 class DayPaths(NamedTuple):
@@ -94,10 +98,17 @@ def to_text(report: DayReport) -> str:
     lines += [_row(p.name.replace("_", " "), p.metered_mwh, p.planned_mwh, 1) for p in report.periods]
     lines += ["", f"{'energy, MWh':<12}{'out':>10}{'plan':>10}{'in':>10}{'plan':>10}"]
     for e in report.energies:
-        cells = (e.out_covered_mwh, e.out_planned_mwh, e.in_covered_mwh, e.in_planned_mwh)
-        lines.append(
-            f"{e.id[:12]:<12}" + "".join(f"{cell + 0.0:>10.1f}" if cell else " " * 10 for cell in cells)
+        powers = (e.out_covered_mwh, e.out_planned_mwh, e.in_covered_mwh, e.in_planned_mwh)
+        lines.append(f"{e.id[:12]:<12}" + "".join(f"{mwh:>10.1f}" if mwh else " " * 10 for mwh in powers))
+    lines += ["", "hour: non-fossil share of supply, %, and carbon of it, t"]
+    cells = [
+        f"{k:02d}:{'--' if math.isnan(share) else f'{share * 100:.0f}':>5}{carbon:>8.1f}"
+        for k, (share, carbon) in enumerate(
+            zip(report.hourly_non_fossil, report.hourly_carbon_t, strict=True)
         )
+    ]
+    rows = -(-len(cells) // HOUR_COLUMNS)
+    lines += ["    ".join(cells[row::rows]) for row in range(rows)]
     lines += ["", *_words(report)]
     return "\n".join(part.rstrip() for line in lines for part in fold(line))
 
@@ -126,7 +137,7 @@ def _tiles(report: DayReport) -> Iterator[tuple[str, str, str, bool]]:
     yield (
         "Demand peak",
         "–" if math.isnan(peak) else f"{peak:.1f} MW",
-        f"plan {report.planned_peak_mw:.1f}, month {report.month_peak_mw:.1f} MW",
+        f"plan {_number(report.planned_peak_mw)}, month {_number(report.month_peak_mw)} MW",
         False,
     )
     share = report.non_fossil_share
@@ -141,6 +152,10 @@ def _tiles(report: DayReport) -> Iterator[tuple[str, str, str, bool]]:
         bool(broken),
     )
     yield "Known", f"{report.known_h:.1f} h", f"{len(report.alarms)} alarms", report.known_h < 23.75
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.1f}"
 
 
 def _words(report: DayReport) -> Iterator[str]:
@@ -161,7 +176,8 @@ def _words(report: DayReport) -> Iterator[str]:
         yield f"ammonia: {report.ammonia_t:.1f} t made (plan {report.ammonia_planned_t:.1f})"
     share = "unknown" if math.isnan(report.non_fossil_share) else f"{report.non_fossil_share:.1%}"
     yield f"non-fossil share {share}, carbon of import and fuel {report.carbon_t:,.1f} t"
-    yield tie_text(report.tie, report.zone) + f"; plan {report.planned_peak_mw:.1f} MW at most"
+    asked = "" if math.isnan(report.planned_peak_mw) else f"; plan {report.planned_peak_mw:.1f} MW at most"
+    yield tie_text(report.tie, report.zone) + asked
     yield from (breach_text(b, report.zone) for b in report.breaches if b.count)
     if not any(b.count for b in report.breaches):
         yield f"all of {len(report.breaches)} watched limits kept"
@@ -172,13 +188,17 @@ def _words(report: DayReport) -> Iterator[str]:
             f"forecast of {f.kind}: mean error {f.mae_mw:.2f} MW of {f.mean_mw:.1f}, "
             f"bias {f.bias_mw:+.2f}{first}"
         )
-    away = [a for a in report.availability if a.able < NEVER]
-    yield "availability: " + (
-        ", ".join(f"{a.id} answered {a.answered:.1%}, obeyed {a.able:.1%}" for a in away)
-        if away
-        else f"all {len(report.availability)} endpoints throughout"
-    )
+    yield "availability: " + _availability(report)
     yield f"alarms: {len(report.alarms)}"
+
+
+def _availability(report: DayReport) -> str:
+    away = sorted((a for a in report.availability if a.able < NEVER), key=lambda a: a.able)
+    if not away:
+        return f"all {len(report.availability)} endpoints throughout"
+    worst = [f"{a.id} answered {a.answered:.1%}, obeyed {a.able:.1%}" for a in away[:AWAY]]
+    more = [f"{len(away) - AWAY} more below {NEVER:.2%}"] if len(away) > AWAY else []
+    return "; ".join([*worst, *more])
 
 
 def breach_text(breach: Breach, zone: str) -> str:
@@ -188,4 +208,5 @@ def breach_text(breach: Breach, zone: str) -> str:
     at = "" if breach.worst_at is None else f" at {breach.worst_at.astimezone(ZoneInfo(zone)):%H:%M}"
     lasted = timedelta(seconds=round(breach.duration_s))
     worst = f"by {breach.depth:.3g} {breach.unit} at most{at}"
-    return f"{breach.limit}: over {breach.count} times for {lasted}, {worst}"
+    often = "once" if breach.count == 1 else f"{breach.count} times"
+    return f"{breach.limit}: over {often} for {lasted}, {worst}"

@@ -126,6 +126,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{name} curtails {mwh:.2f} MWh: the rest of the park cannot follow so fast",
         "{name} 弃电 {mwh:.2f} MWh：其余设备爬坡跟不上",
     ),
+    "curtailed_pin": (
+        "{name} curtails {mwh:.2f} MWh: it is held by the pin {where}",
+        "{name} 弃电 {mwh:.2f} MWh：人工设定 {where}",
+    ),
     "curtailed_other": (
         "{name} curtails {mwh:.2f} MWh: {where}",
         "{name} 弃电 {mwh:.2f} MWh：{where}",

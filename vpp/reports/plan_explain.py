@@ -212,7 +212,7 @@ def _curtailed(plan: Plan) -> Iterator[Said]:
                 mwh[cause] = mwh.get(cause, 0.0) + float(mw * h)
         for cause, energy in sorted(mwh.items(), key=lambda pair: -pair[1]):
             kind, _, where = cause.partition(":")
-            known = kind in ("surplus", "branch", "voltage", "ramp")
+            known = kind in ("surplus", "branch", "voltage", "ramp", "pin")
             if energy > CURTAILED_MWH:
                 yield Said(
                     code=f"curtailed_{kind}" if known else "curtailed_other",

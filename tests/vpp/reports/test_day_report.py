@@ -251,7 +251,7 @@ def test_text_json_and_page(park, journal, report, tmp_path):
     text = paths.text.read_text()
     assert text == to_text(report) + "\n"
     assert max(map(len, text.splitlines())) <= 80
-    for word in ("demand charge", "valley", "branch:T_MAIN_1 7.5", "voltage:GRID220: over 1 times"):
+    for word in ("demand charge", "valley", "branch:T_MAIN_1 7.5", "voltage:GRID220: over once"):
         assert word in text
     data = json.loads(paths.json.read_text())
     assert (data["format"], data["version"], data["date"]) == ("yuanwang.day", 1, "2026-03-15")
@@ -259,3 +259,31 @@ def test_text_json_and_page(park, journal, report, tmp_path):
     assert page.count("<svg") == 5
     assert "nan" not in page.replace("dominant", "").lower().split("<svg")[0]
     assert "http" not in page.replace("http://www.w3.org", "").replace("https://www.w3.org", "")
+
+
+def test_a_plan_of_another_version_is_counted_and_not_compared(park, plan, tmp_path):
+    clock = SimulatedClock(plan.start)
+    journal = Journal(tmp_path / "journal", clock)
+    journal.append("plan", {"id": plan.id, "steps": 96})
+    log = SnapshotLog(journal)
+    for n in range(3):
+        readings = {
+            "TIE": Reading(values={"p_mw": 50.0}, quality=Quality.GOOD, read_at=plan.start, age_s=0.0)
+        }
+        log.append(
+            Snapshot(
+                cycle=n, at=clock.plant_now(), true_s=0.0, rate=1.0, epoch=1, readings=readings, setpoints={},
+                modes={}, park_mode=ParkMode.CONNECTED, following=Following.PLAN, plan_id=plan.id,
+                plan_made_at=plan.made_at, next_replan_at=None, tie_mean_mw=50.0, tie_limit_mw=120.0,
+                orders=(), open_blocks={}, calls={}, starts={}, month_peak_mw=95.0, alarms=(),
+                missed_ticks=0, dropped_plans=0,
+            )
+        )  # fmt: skip
+        clock.advance(60)
+    journal.close()
+    found = day_report(park, tmp_path / "journal", DAY).report
+    assert found.unread_plans == 1
+    assert found.labels_s == {"none": 120.0}
+    assert found.tie.peak_mean_mw == pytest.approx(50.0)
+    assert "1 plans of another version" in to_text(found)
+    assert max(map(len, to_text(found).splitlines())) <= 80
