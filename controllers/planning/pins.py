@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from controllers.planning.blocks.block import Block
-from controllers.planning.checker.pins import breaches
+from controllers.planning.checker.pins import breaches, steps_of
 from controllers.planning.problem import Model
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Row, SolveStatus, WarmSolver
@@ -85,6 +85,7 @@ def declared(park: Park, plan: Plan, pins: tuple[Pin, ...]) -> Plan:
     """Return the plan with the pins that touch it; each step in which one is not held is declared."""
     end = plan.start + timedelta(minutes=plan.step_min * plan.steps)
     plan = replace(plan, pins=tuple(pin for pin in pins if pin.start < end and pin.end > plan.start))
+    plan = replace(plan, curtailment_cause=_causes(plan))
     gave = tuple(
         Relaxation(limit=f"pin:{pin.id}", step=step, amount=amount, unit=unit, reason=reason)
         for pin, step, amount, unit, reason in breaches(park, plan)
@@ -93,6 +94,16 @@ def declared(park: Park, plan: Plan, pins: tuple[Pin, ...]) -> Plan:
         return plan
     label = plan.label if plan.label in (PlanLabel.SHIFTED, PlanLabel.RULE) else PlanLabel.RELAXED
     return replace(plan, relaxations=plan.relaxations + gave, label=label)
+
+
+def _causes(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the causes of curtailment; what a pin holds down is curtailed by it."""
+    causes = {name: list(words) for name, words in plan.curtailment_cause.items()}
+    for pin in plan.pins:
+        for step in steps_of(pin, plan) if pin.element in causes else ():
+            if causes[pin.element][step]:
+                causes[pin.element][step] = f"pin:{pin.id}"
+    return {name: tuple(words) for name, words in causes.items()}
 
 
 def _spans(model: Model, situation: Situation) -> Iterator[tuple[int, int, float, float]]:

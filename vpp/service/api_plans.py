@@ -92,7 +92,7 @@ def plan_routes(state: StateDir, park: Park, feed: Feed, clock: Clock) -> APIRou
     def _approve(was: _Selected, by: str) -> Response:
         folder = state.day_plan(date.fromisoformat(was.day))
         done = _judged(lambda: approve(folder, by=by, at=clock.plant_now(), sha256=was.sha256))
-        written = record(state, f"approval:{was.day}", f"{done.plan_id} approved by {done.by}")
+        written = record(state, "day_ahead", f"{done.plan_id} approved by {done.by}")
         return _json({"approved": done, "in_journal": written})
 
     return router

@@ -53,7 +53,7 @@ def approve(
     with writing(folder):
         approved = put_in_force(folder, by=by or getpass.getuser(), at=plant_time(run))
     text = f"{approved.plan_id} approved by {approved.by} at {approved.at.isoformat(timespec='seconds')}"
-    written = run is not None and record(run, f"approval:{folder.name}", text)
+    written = run is not None and record(run, "day_ahead", text)
     if as_json:
         say(to_json({"approved": approved, "in_journal": written}))
         return

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,9 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from vpp.clock import UTC, Clock, Schedule, wall_now
+from vpp.errors import InvalidInput
+from vpp.park import load_park
+from vpp.reports.approval import day_plan
 from vpp.state_dir import StateDir
 
 DAY_AHEAD_AT = time(15, 0)
@@ -118,7 +121,19 @@ async def plan_tomorrow(calendar: Calendar, plant: datetime) -> None:
         text = (
             f"day-ahead plan for {day}: {outcomes.get(code, f'failed with exit code {code}, see {log.name}')}"
         )
-    await calendar.report("day_ahead", code in (0, 5), text)
+    waits = code in (0, 5) and await asyncio.to_thread(_waits, calendar, day)
+    ending = f", not in force before `vpp approve {day}`" if waits else ""
+    await calendar.report("day_ahead", code in (0, 5) and not waits, text + ending)
+
+
+def _waits(calendar: Calendar, day: str) -> bool:
+    """Return whether the plan of a day must be approved before a run follows it."""
+    try:
+        found = day_plan(calendar.state.day_plan(date.fromisoformat(day)))
+        park = load_park(calendar.park)
+    except InvalidInput:
+        return False
+    return found is not None and park.approval.mode == "manual" and found.approved is None
 
 
 async def report_yesterday(calendar: Calendar, plant: datetime) -> None:

@@ -134,7 +134,7 @@ class Plan:
     network: losses_mw. Actuators: position (steps of a bank, taps, or Mvar that a statcom injects)."""
     initial: PlantState
     curtailment_cause: Mapping[str, tuple[str, ...]]
-    """By wind or PV id one cause per step: `` (none), surplus, branch:NAME, voltage:BUS, ramp."""
+    """By wind or PV id one cause per step: `` (none), surplus, branch:NAME, voltage:BUS, ramp, pin:ID."""
     vm_pu: Mapping[str, Array]
     """Bus voltages of the AC check, by bus name."""
     loading_percent: Mapping[str, Array]

@@ -98,3 +98,10 @@ def test_the_next_plan_from_it_holds_it_too(park, planner, forecast, pinned, aft
     pins = first.pins
     second = planner.plan(state, forecast, steps=STEPS - 4, deadline_s=60.0, previous=first, pins=pins).plan
     assert second.series["BESS1"]["p_mw"][16:20] == pytest.approx(-15.0, abs=2e-3)
+
+
+def test_what_a_pin_holds_down_is_curtailed_by_it(pinned):
+    plan = pinned("WF@02:00-03:00=off")
+    causes, curtailed = plan.curtailment_cause["WF"], plan.series["WF"]["curtailed_mw"]
+    assert {causes[k] for k in range(8, 12)} == {"pin:WF@2026-03-17T02:00-03:00=off"}
+    assert all((causes[k] == "") == (curtailed[k] <= 0.01) for k in range(STEPS))

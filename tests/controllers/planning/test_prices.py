@@ -134,6 +134,8 @@ def test_behind_a_branch_at_its_limit_power_is_worth_less_by_its_value(congested
     assert value.max() > 100
     curtailed = plan.series["PV"]["curtailed_mw"] > 0.1
     assert curtailed.any()
+    causes = plan.curtailment_cause["PV"]
+    assert all(cause.startswith("branch:T_PV") for cause, cut in zip(causes, curtailed, strict=True) if cut)
     assert prices["bus:PV35"][curtailed] == pytest.approx(-270.0, abs=1.0), "the price of curtailment"
 
 

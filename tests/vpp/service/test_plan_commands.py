@@ -1,6 +1,7 @@
 """Planners' commands and routes: plan with pins, explain, compare, approve, pins of a run."""
 
 import json
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -8,10 +9,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from vpp.clock import Schedule, SimulatedClock, monotonic_s
+from vpp.park import copy_park, load_park
 from vpp.reports.plan_file import plan_to_json, read_plan
+from vpp.service import jobs
 from vpp.service.api import Parts, build_app
 from vpp.service.api_feed import Feed
 from vpp.service.cli import run
+from vpp.service.day_plans import plan_days
 from vpp.state_dir import RunSettings, StateDir
 from vpp.types import Reply
 
@@ -22,9 +26,11 @@ DAY = "2026-03-17"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The folder of two plans of a day made by the command line: free, and pinned."""
+    """The folder of two plans of a day: free, and pinned by the command line."""
     folder = tmp_path_factory.mktemp("plans")
-    assert run(["plan", "small10", "--date", DAY, "--out", str(folder / "a")]) == 0
+    (free,) = plan_days(load_park("small10"), date.fromisoformat(DAY), 1)
+    (folder / "a" / DAY).mkdir(parents=True)
+    (folder / "a" / DAY / "plan.json").write_bytes(plan_to_json(free))
     held = folder / "held.txt"
     held.write_text("# evening\nBESS1@17:00-19:00=off\n")
     assert run(["plan", "small10", "--date", DAY, "--out", str(folder / "b"), "--pin", str(held)]) == 0
@@ -184,3 +190,29 @@ def test_the_plan_in_force_is_explained_in_both_languages(web):
     assert len(english) == len(chinese)
     assert any("充电" in line for line in chinese)
     assert web.get("/api/plan/explain?lang=fr").status_code == 422
+
+
+async def test_control_is_told_that_a_plan_waits_for_its_approval(state, tmp_path, monkeypatch):
+    park = tmp_path / "manual"
+    copy_park("small10", park)
+    with (park / "park.toml").open("a") as file:
+        file.write('\n[approval]\nmode = "manual"\n')
+    told = []
+
+    async def report(id_, well, words):
+        told.append((id_, well, words))
+
+    calendar = jobs.Calendar(
+        state=state,
+        park=str(park),
+        zone="Asia/Shanghai",
+        schedule=Schedule(origin_true_s=0.0, segments=((AT, 1.0),)),
+        clock=SimulatedClock(AT),
+        report=report,
+    )
+    monkeypatch.setattr(jobs, "plan_command", lambda calendar, day: (sys.executable, "-c", ""))
+    await jobs.plan_tomorrow(calendar, AT)
+    assert run(["approve", DAY, "--state", str(state.root)]) == 0
+    await jobs.plan_tomorrow(calendar, AT)
+    assert [(id_, well) for id_, well, _ in told] == [("day_ahead", False), ("day_ahead", True)]
+    assert "vpp approve 2026-03-17" in told[0][2]
