@@ -86,6 +86,14 @@ def stack_points(device: Electrolyzer) -> tuple[tuple[float, float], ...]:
     return curve.concave_hull(tuple((mw, stack_kg_per_h(device, mw)) for mw in loads))
 
 
+def best_stack_mw(device: Electrolyzer) -> float:
+    """Return the power of a stack at which a kg takes least energy."""
+    params = device.params
+    usable = [x for x, _ in params.kwh_per_kg_vs_load if x >= params.stack_load_min]
+    best = min(usable or [1.0], key=lambda x: curve.value(params.kwh_per_kg_vs_load, x))
+    return best * params.stack_mw
+
+
 def best_stacks(device: Electrolyzer, load_mw: float, warm: int | None = None) -> int:
     """Return how many of `warm` stacks (None: all) should share a load, so that each is near its best.
 
@@ -98,9 +106,7 @@ def best_stacks(device: Electrolyzer, load_mw: float, warm: int | None = None) -
     net = load_mw - warm * standing
     if warm == 0 or net < (params.stack_load_min * params.stack_mw - standing) / 2:
         return 0
-    usable = [x for x, _ in params.kwh_per_kg_vs_load if x >= params.stack_load_min]
-    best = min(usable or [1.0], key=lambda x: curve.value(params.kwh_per_kg_vs_load, x))
-    per_stack = best * params.stack_mw - standing
+    per_stack = best_stack_mw(device) - standing
     most = int(net / max(params.stack_load_min * params.stack_mw - standing, 1e-9) + 1e-9)
     least = ceil(net / (params.stack_load_max * params.stack_mw - standing) - 1e-9)
     return min(warm, max(1, least, min(most, round(net / per_stack))))

@@ -72,11 +72,15 @@ def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
         owned=cp.Parameter(1, name=f"{name}_owned"),
     )
     v, standing = plant.v, device.stack_standby_mw
-    points = electrolyzer.stack_points(device)
+    points, best_mw = electrolyzer.stack_points(device), electrolyzer.best_stack_mw(device)
+    least_mw = params.stack_load_min * params.stack_mw
     own_mw = standing * (v["warm"] - v["on"]) + heating_mw(device, v["heat"], frame.axis.step_min)
     rows = [
         p == -v["work"] - own_mw - plant.heating,
-        v["work"] >= params.stack_load_min * params.stack_mw * v["on"],
+        v["work"] >= least_mw * v["on"],
+        # the plant lets no more stacks share a load than have their best: else starts would be saved in
+        # the plan alone
+        v["work"] >= best_mw * v["on"] - (best_mw - least_mw),
         v["work"] <= params.stack_load_max * params.stack_mw * v["on"],
         v["on"] <= v["warm"],
         v["heat"] <= v["on"],
