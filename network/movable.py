@@ -81,6 +81,32 @@ def siemens_per_step(net: pp.pandapowerNet, own: Movable) -> tuple[Array, Array]
     return rows["p_mw"].to_numpy(dtype=float) / kv2, -rows["q_mvar"].to_numpy(dtype=float) / kv2
 
 
+def moves(
+    own: Movable, per_step: tuple[Array, Array], positions: Array, first_id: int
+) -> dict[ComponentType, Any]:
+    """Return the batch update that puts banks and taps where `positions` say, (rows, banks + taps).
+
+    `first_id` is the id of the first bank, the taps follow; a position that is no number counts as 0.
+    """
+    rows, banks = len(positions), len(own.banks)
+    steps, taps = np.split(np.nan_to_num(positions), [banks], axis=1)
+    found: dict[ComponentType, Any] = {}
+    ids = np.arange(first_id, first_id + banks + len(own.taps), dtype=np.int32)
+    if own.banks:
+        more = steps - own.bank_steps
+        found[ComponentType.shunt] = {
+            "id": np.tile(ids[:banks], (rows, 1)),
+            "g1": more * per_step[0],
+            "b1": more * per_step[1],
+        }
+    if own.taps:
+        found[ComponentType.transformer] = {
+            "id": np.tile(ids[banks:], (rows, 1)),
+            "tap_pos": np.round(taps).astype(np.int8),
+        }
+    return found
+
+
 def tap_rows(
     net: pp.pandapowerNet,
     own: Movable,

@@ -20,10 +20,10 @@ from scipy.sparse.csgraph import connected_components
 
 from network.ac_states import AcStates
 from network.admittance import admittance
-from network.held import NodeFlow, held, solve_held
+from network.held import Complex, NodeFlow, held, solve_held
 from network.internal import branches_of, grid_model, refuse_foreign, to_internal
 from network.model import elements, inject, to_pandapower
-from network.movable import movable, siemens_per_step
+from network.movable import movable, moves, siemens_per_step
 from vpp.park.model import Park
 from vpp.park.positions import position_at_rest, position_range
 from vpp.types import Array
@@ -174,21 +174,36 @@ class BatchedFlow:
             converged=ok,
         )
 
-    def _flow(self, p: Array, q: Array, positions: Array | None) -> NodeFlow:
-        out = self._model.calculate_power_flow(
-            update_data={
-                ComponentType.sym_load: {"p_specified": -1e6 * p, "q_specified": -1e6 * q},
-                **({} if positions is None else self._moves(positions)),
-            },
-            output_component_types={
-                ComponentType.node: {"u_pu"},
-                ComponentType.source: {"p", "q"},
-                ComponentType.generic_branch: {"i_from", "i_to"},
-                ComponentType.transformer: {"i_from", "i_to"},
-            },
+    def voltages(self, p_node_mw: Array, q_node_mvar: Array, positions: Array | None = None) -> Complex:
+        """Return complex voltages in pu, (steps, internal nodes), of finite injections that have a solution.
+
+        ValueError where generators hold voltages.
+        """
+        if self._held is not None:
+            raise ValueError("voltages are not told where generators hold them")
+        out = self._run(p_node_mw, q_node_mvar, positions, {ComponentType.node: {"u_pu", "u_angle"}})
+        node = out[ComponentType.node]
+        return np.asarray(node["u_pu"] * np.exp(1j * node["u_angle"]))
+
+    def _run(self, p: Array, q: Array, positions: Array | None, wanted: Any) -> Any:
+        first = 4 * self._nodes + len(self._branches.ends)
+        moved = {} if positions is None else moves(self.movable, self._per_step, positions, first)
+        drawn = {"p_specified": -1e6 * p, "q_specified": -1e6 * q}
+        return self._model.calculate_power_flow(
+            update_data={ComponentType.sym_load: drawn, **moved},
+            output_component_types=wanted,
             error_tolerance=TOLERANCE_PU,
             continue_on_batch_error=True,
         )
+
+    def _flow(self, p: Array, q: Array, positions: Array | None) -> NodeFlow:
+        wanted = {
+            ComponentType.node: {"u_pu"},
+            ComponentType.source: {"p", "q"},
+            ComponentType.generic_branch: {"i_from", "i_to"},
+            ComponentType.transformer: {"i_from", "i_to"},
+        }
+        out = self._run(p, q, positions, wanted)
         ok = np.ones(len(p), dtype=np.bool_)
         if (error := self._model.batch_error) is not None:
             ok[error.failed_scenarios] = False
@@ -205,27 +220,6 @@ class BatchedFlow:
             q_tie_mvar=tie["q"].sum(axis=1) / 1e6,
             converged=ok,
         )
-
-    def _moves(self, positions: Array) -> dict[ComponentType, Any]:
-        """Return the batch update of banks and taps; a position that is no number counts as 0."""
-        own, rows = self.movable, len(positions)
-        steps, taps = np.split(np.nan_to_num(positions), [len(own.banks)], axis=1)
-        moves: dict[ComponentType, Any] = {}
-        if own.banks:
-            more = steps - own.bank_steps
-            first = 4 * self._nodes + len(self._branches.ends)
-            moves[ComponentType.shunt] = {
-                "id": np.tile(np.arange(first, first + len(own.banks), dtype=np.int32), (rows, 1)),
-                "g1": more * self._per_step[0],
-                "b1": more * self._per_step[1],
-            }
-        if own.taps:
-            first = self._first_tap
-            moves[ComponentType.transformer] = {
-                "id": np.tile(np.arange(first, first + len(own.taps), dtype=np.int32), (rows, 1)),
-                "tap_pos": np.round(taps).astype(np.int8),
-            }
-        return moves
 
     def _loading(self, i_from_a: Array, i_to_a: Array) -> Array:
         row, rating = self._branches.row, self._branches.rating_ka

@@ -12,9 +12,12 @@ import numpy.typing as npt
 
 from network.model import commands_q, q_per_p
 from network.powerflow import AcStates, Oracle
+from network.tangent import has_tangent, slopes
 from vpp.park.model import Park
 from vpp.types import Array, TieSensitivity, Violation
 
+Point = tuple[Array, Array, Array | None]
+"""Injections (steps, elements) in MW and Mvar, positions (steps, actuators)."""
 LOADING_MAX_PERCENT = 100.0
 NEAR_LOADING_PERCENT = 70.0
 """A branch above this is worth a row for control."""
@@ -170,31 +173,24 @@ def sensitivities_all(
     steps: Sequence[int] | None = None,
     requested: Sequence[str] = (),
 ) -> tuple[TieSensitivity, ...]:
-    """Return the linear network model around the plan for many steps from one batched power flow.
+    """Return the linear network model around the plan for many steps at once.
 
-    `p_mw` and `q_mvar` have shape (steps, elements), `positions` (steps, actuators). Central differences
-    of `STEP_MW` per element; the reactive power of loads and of devices without a choice moves with
-    the active one by their fixed rule, that of all others is commanded and stays. Rows are the limits
-    near the operating point and those requested by name. A step whose power flow has no solution
-    comes back without rows.
+    `p_mw` and `q_mvar` have shape (steps, elements), `positions` (steps, actuators). Tangents of the
+    power flow, or differences where those do not hold; the reactive power of loads and of devices
+    without a choice moves with the active one by their fixed rule, that of all others is commanded
+    and stays. Rows are the limits near the operating point and those requested by name. A step whose
+    power flow has no solution comes back without rows.
     """
     at = np.arange(len(p_mw)) if steps is None else np.asarray(steps, dtype=np.int64)
-    k, n = len(at), len(oracle.elements)
-    slope = np.array(
+    follows = np.array(
         [0.0 if commands_q(oracle.park, e) else q_per_p(oracle.park, e) for e in oracle.elements]
     )
-    nudge = STEP_MW * np.vstack([np.zeros((1, n)), np.eye(n), -np.eye(n)])
-    p = (p_mw[at][:, None, :] + nudge).reshape(-1, n)
-    q = (q_mvar[at][:, None, :] + nudge * slope).reshape(-1, n)
-    held = None if positions is None else np.repeat(positions[at], 2 * n + 1, axis=0)
-    states = oracle.solve(p, q, held, np.repeat(at, 2 * n + 1))
-    values = limit_values(states).reshape(k, 2 * n + 1, -1)
-    losses = states.losses_mw.reshape(k, 2 * n + 1)
-    d_values = (values[:, 1 : n + 1] - values[:, n + 1 :]) / (2 * STEP_MW)
-    d_losses = (losses[:, 1 : n + 1] - losses[:, n + 1 :]) / (2 * STEP_MW)
+    moving = _tangent if has_tangent(oracle) else _differences
+    held = None if positions is None else positions[at]
+    values, d_values, d_losses = moving(oracle, (p_mw[at], q_mvar[at], held), at, follows)
     rows = limit_rows(oracle.park, oracle.buses, oracle.branches)
     wanted = np.isin(rows.names, requested)
-    near = (values[:, 0] > rows.upper - rows.near) | wanted
+    near = (values > rows.upper - rows.near) | wanted
     near &= np.abs(d_values).max(axis=1) > DEAF_PER_MW
     return tuple(
         _linear(
@@ -203,12 +199,39 @@ def sensitivities_all(
             step=int(at[i]),
             p_mw=p_mw[at[i]],
             near=near[i],
-            values=values[i, 0],
+            values=values[i],
             d_values=d_values[i],
             d_losses=d_losses[i],
         )
-        for i in range(k)
+        for i in range(len(at))
     )
+
+
+def _tangent(
+    oracle: Oracle, point: Point, steps: npt.NDArray[np.int64], follows: Array
+) -> tuple[Array, Array, Array]:
+    """Return limits (steps, rows) and their and the losses' derivatives, solved for at each point."""
+    states = oracle.solve(*point)
+    found = slopes(oracle, *point, q_per_p=follows, converged=states.converged)
+    return limit_values(states), np.concatenate([found.loading, found.vm, -found.vm], axis=2), found.losses
+
+
+def _differences(
+    oracle: Oracle, point: Point, steps: npt.NDArray[np.int64], follows: Array
+) -> tuple[Array, Array, Array]:
+    """Return the same from central differences of `STEP_MW` per element."""
+    p_mw, q_mvar, positions = point
+    k, n = p_mw.shape
+    nudge = STEP_MW * np.vstack([np.zeros((1, n)), np.eye(n), -np.eye(n)])
+    p = (p_mw[:, None, :] + nudge).reshape(-1, n)
+    q = (q_mvar[:, None, :] + nudge * follows).reshape(-1, n)
+    held = None if positions is None else np.repeat(positions, 2 * n + 1, axis=0)
+    states = oracle.solve(p, q, held, np.repeat(steps, 2 * n + 1))
+    values = limit_values(states).reshape(k, 2 * n + 1, -1)
+    losses = states.losses_mw.reshape(k, 2 * n + 1)
+    d_values = (values[:, 1 : n + 1] - values[:, n + 1 :]) / (2 * STEP_MW)
+    d_losses = (losses[:, 1 : n + 1] - losses[:, n + 1 :]) / (2 * STEP_MW)
+    return values[:, 0], d_values, d_losses
 
 
 def _linear(
