@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import hypot
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from vpp.devices import Pv, Wind
 from vpp.journal import LoggedSnapshot
 from vpp.park.model import Park
 from vpp.reports.day_flows import QUARTER_S, Flows, own_use_mw
+from vpp.reports.metered_limits import feed_mva, voltage_band
 from vpp.types import Array, Load, Plan, Quality
 
 GAP_S = 900.0
@@ -56,6 +58,8 @@ class DayMeter:
     bins: int
     sums: dict[tuple[str, str], Array] = field(default_factory=dict)
     seconds: Array = field(init=False)
+    limits: dict[str, tuple[tuple[float, float], float | None]] = field(init=False)
+    """By meter the voltage band (pu) and the rating of its feed (MVA)."""
     answered_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     able_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     in_force: dict[tuple[str, int], Array] = field(default_factory=dict)
@@ -72,8 +76,12 @@ class DayMeter:
     before: LoggedSnapshot | None = None
 
     def __post_init__(self) -> None:
-        """Make the bins."""
+        """Make the bins and look the limits of all meters up."""
         self.seconds = np.zeros(self.bins)
+        self.limits = {
+            meter.id: (voltage_band(self.park, meter.bus), feed_mva(self.park, meter.bus))
+            for meter in self.park.meters.values()
+        }
 
     def take(self, now: LoggedSnapshot) -> None:
         """Add the time since the cycle before, at the values of that cycle."""
@@ -88,7 +96,7 @@ class DayMeter:
             self.seconds[k] += part_s
             self._flow(before, k, part_s)
             self._follow(before, k, part_s)
-        self._voltages(before, dt_s)
+        self._judge(before, dt_s)
 
     def _parts(self, at: datetime, dt_s: float) -> Iterator[tuple[int, float]]:
         """Yield (bin, seconds) of [at, at + dt), split where a bin ends."""
@@ -206,21 +214,22 @@ class DayMeter:
                 if 0 <= k < self.bins:
                     self.contents.setdefault(name, np.full(self.bins, np.nan))[k] = held
 
-    def _voltages(self, at: LoggedSnapshot, dt_s: float) -> None:
-        """Judge every metered voltage against the band of its level, cycle by cycle."""
+    def _judge(self, at: LoggedSnapshot, dt_s: float) -> None:
+        """Judge what meters tell, cycle by cycle: voltages, and currents of what feeds a metered bus.
+
+        Loading is current over the continuous rating: S / (vm x rating), percent.
+        """
         for name, meter in self.park.meters.items():
             values = at.values.get(name, {})
-            if "vm_pu" not in values or at.quality[name] is Quality.BAD:
+            if at.quality.get(name) is Quality.BAD or "vm_pu" not in values:
                 continue
-            low, high = self._band(meter.bus)
+            (low, high), rating = self.limits[name]
             vm_pu = values["vm_pu"]
-            depth = max(low - vm_pu, vm_pu - high, 0.0)
-            self.note(f"voltage:{meter.bus}", "pu", depth, dt_s, at.at)
-
-    def _band(self, bus: str) -> tuple[float, float]:
-        vn_kv = next(b.vn_kv for b in self.park.grid.buses if b.name == bus)
-        bands = [b for b in self.park.voltage_bands if b.vn_kv_min <= vn_kv <= b.vn_kv_max]
-        return (bands[0].vm_min_pu, bands[0].vm_max_pu) if bands else (0.0, 9.0)
+            self.note(f"voltage:{meter.bus}", "pu", max(low - vm_pu, vm_pu - high, 0.0), dt_s, at.at)
+            if rating is not None and "p_mw" in values and vm_pu > 0:
+                mva = hypot(values["p_mw"], values.get("q_mvar", 0.0))
+                over = max(0.0, 100 * mva / vm_pu / rating - 100)
+                self.note(f"feed:{meter.bus}", "%", over, dt_s, at.at)
 
     def note(self, limit: str, unit: str, depth: float, dt_s: float, at: datetime) -> None:
         """Add a moment at which a limit was breached by `depth`, 0 where it held."""

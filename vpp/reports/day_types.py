@@ -57,7 +57,8 @@ class Breach:
     """One limit and how it was kept."""
 
     limit: str
-    """`tie_import`, `tie_export` (quarter-hour means), `voltage:BUS` (cycle by cycle)."""
+    """`tie_import`, `tie_export` (quarter-hour means); cycle by cycle where a meter stands `voltage:BUS`, and
+    `feed:BUS`, the loading of what feeds it."""
     count: int
     depth: float
     """Worst, in `unit`."""

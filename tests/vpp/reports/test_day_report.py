@@ -18,6 +18,7 @@ from vpp.reports.day_meter import cut_mw
 from vpp.reports.day_mix import THERMAL_KG_PER_KWH, mix
 from vpp.reports.day_report import day_bounds, day_report, last_day
 from vpp.reports.day_text import to_text, write_day_report
+from vpp.reports.metered_limits import feed_mva
 from vpp.types import Following, Mode, ParkMode, Quality, Reading, Setpoint, Snapshot, Source
 
 DAY = date(2026, 3, 15)
@@ -49,6 +50,7 @@ def values_at(hours):
         "ALK1": {"p_mw": -5.0, "h2_kg_per_h": 100.0, "on_stacks": 2.0 if hours >= 2 else 1.0},
         "H2S": {"p_mw": -0.1, "h2_kg": 2500.0, "delivered_kg": 100.0 * hours},
         "LD_ZN": {"p_mw": -42.5 if 9 <= hours < 10 else -50.0, "breakers": 1.0 if 9 <= hours < 10 else 0.0},
+        "FDR": {"p_mw": 16.0 if 10 <= hours < 11 else 8.0, "q_mvar": 0.0, "vm_pu": 1.0},
         "TIE": {"p_mw": 130.0 if 3 <= hours < 3.25 else 100.0, "vm_pu": 1.12 if 5 <= hours < 5.2 else 1.03},
     }  # fmt: skip
 
@@ -154,6 +156,15 @@ def test_limits_are_counted_by_their_own_rule(report):
     assert (tie.count, tie.depth, tie.duration_s) == (1, pytest.approx(10.0), 900)
     assert (volts.count, volts.depth, volts.duration_s) == (1, pytest.approx(0.02, abs=1e-6), 720)
     assert found["tie_export"].count == 0
+
+
+def test_a_feeder_is_judged_by_the_current_of_what_feeds_it(park, report):
+    """Two cables of 0.416 kA at 10 kV carry 14.41 MVA; 16 MVA for an hour is 111 %."""
+    assert feed_mva(park, "FDR10") == pytest.approx(3**0.5 * 10 * 0.832)
+    assert feed_mva(park, "PUB10") == pytest.approx(50.0)
+    feed = next(b for b in report.breaches if b.limit == "feed:FDR10")
+    assert (feed.count, feed.unit, feed.duration_s) == (1, "%", 3600)
+    assert feed.depth == pytest.approx(16 / 14.4107 * 100 - 100, rel=1e-4)
 
 
 def test_shed_energy_is_what_stood_behind_the_open_breakers(park, report):
