@@ -13,15 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from network.model import q_mvar
-from network.powerflow import AcStates, Oracle
-from network.reactive_descent import Quadratics, descend
+from network.powerflow import Oracle
+from network.reactive_ease import (
+    LOSS_CNY_PER_MWH,
+    MARGINS,
+    VarPlan,
+    eased,
+    problem_of,
+    source_of,
+    weights_of,
+)
 from network.reactive_moves import Moving, cost_cny, moved, relieving
 from network.reactive_rows import (
     Columns,
     Limits,
     Slopes,
     limits_of,
-    loss_curvature,
     slopes,
     values_of,
 )
@@ -29,38 +36,14 @@ from vpp.devices import q_limits
 from vpp.park.model import Park
 from vpp.types import Array
 
-MARGINS = (0.002, 0.03, 1.0)
-"""How far inside a limit the plan stays: vm in pu, share of the tie's Mvar, percent of loading;
-assumption, for what a forecast errs within a step."""
-LOSS_CNY_PER_MWH = 400.0
-"""Worth of a MWh lost, the mean price at the tie of the shipped parks; weighs, is in no bill."""
-INVERTER_LOSS = 0.01
-"""Own losses of a source at its full apparent rating in Q, as a share of it; assumption."""
-WEIGHTS = (40.0, 100.0, 50.0)
-"""CNY per hour and squared excess in mpu, Mvar, percent; far above what losses are worth."""
 USED = 0.9
 """Share of a device's reactive span that is planned: forecast and tie control move its P (assumption)."""
 CHOICE_MVAR = 1e-6
 """A span wider than this leaves a choice."""
-ROUNDS = 2
-"""Descents and AC checks in turn; the second corrects what the slopes of references miss."""
-SETTLED_MVAR = 0.1
-"""A round that moves less ends the descents."""
 TRIALS = 6
 """Moves that are tried to let sources off, each with a descent and an AC check."""
 EXCESS = 0.5
 """Excess over the margins, in units of `Limits.scale`, that asks for a move of banks or taps."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VarPlan:
-    """Reactive power and positions of all steps, and what they lead to."""
-
-    q_mvar: Array
-    """(steps, elements) in the oracle's order, injection positive."""
-    positions: Array
-    """(steps, actuators) in the oracle's order."""
-    states: AcStates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +113,7 @@ def reactive_plan(
     q, at = columns.into(np.clip(columns.of(q, at), x_low, x_high), q, at)
     now = VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
     box = (x_low, x_high)
-    now = _eased(oracle, p_mw, now, columns, box)
+    now = eased(oracle, p_mw, now, columns, box)
     limits = limits_of(oracle, now.states, margins=MARGINS)
     excess = (values_of(now.states, limits) - limits.upper) / limits.scale
     groups = tuple(group for group in _groups(oracle) if movable[group].all())
@@ -138,7 +121,7 @@ def reactive_plan(
         at = _moved(oracle, p_mw, now, columns, groups, start=start, hours=hours)
         if not np.array_equal(at, now.positions):
             now = VarPlan(q_mvar=now.q_mvar, positions=at, states=oracle.solve(p_mw, now.q_mvar, at))
-            now = _eased(oracle, p_mw, now, columns, box)
+            now = eased(oracle, p_mw, now, columns, box)
         now = _relieved(oracle, p_mw, now, columns, box=box, groups=groups, start=start, hours=hours)
     return now
 
@@ -172,84 +155,6 @@ def _groups(oracle: Oracle) -> tuple[npt.NDArray[np.int64], ...]:
     return tuple(np.array(group, dtype=np.int64) for group in groups.values())
 
 
-@lru_cache(maxsize=4)
-def _curvature(oracle: Oracle, elements: tuple[int, ...], statcoms: tuple[int, ...]) -> Array:
-    """Return the curvature of losses, once per grid and choice of columns, with nothing injected."""
-    columns = Columns(elements=np.array(elements, np.int64), statcoms=np.array(statcoms, np.int64))
-    nothing = np.zeros(len(oracle.elements))
-    return loss_curvature(oracle, columns, nothing, nothing, oracle.at_rest)
-
-
-def _ratings(oracle: Oracle, columns: Columns) -> Array:
-    park = oracle.park
-    rows = [park.resources[oracle.elements[k]] for k in columns.elements]
-    own = [row.s_mva or max(row.p_max_mw, -row.p_min_mw, 1.0) for row in rows]
-    return np.array([*own, *np.maximum(oracle.position_max[columns.statcoms], 1.0)])
-
-
-def _weights(limits: Limits) -> Array:
-    vm, tie, percent = WEIGHTS
-    branches = len(limits.branches)
-    buses = len(limits.scale) - branches - 2
-    return np.concatenate([np.full(buses, vm), np.full(2, tie), np.full(branches, percent)])
-
-
-def _eased(oracle: Oracle, p_mw: Array, now: VarPlan, columns: Columns, box: tuple[Array, Array]) -> VarPlan:
-    """Return the plan with its continuous columns at their best, positions of banks and taps kept."""
-    if columns.count == 0:
-        return now
-    limits = limits_of(oracle, now.states, margins=MARGINS)
-    slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), columns, limits)
-    source = _source(oracle, columns, slope, limits, box)
-    for _ in range(ROUNDS):
-        x = columns.of(now.q_mvar, now.positions)
-        after = x + descend(_problem(source, now.states, x), np.zeros_like(x))
-        q, at = columns.into(after, now.q_mvar, now.positions)
-        now = VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
-        if np.abs(after - x).max(initial=0.0) < SETTLED_MVAR:
-            break
-    return now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """What the quadratics of all rounds share."""
-
-    slope: Slopes
-    limits: Limits
-    curvature: Array
-    own: Array
-    """(columns,) own losses, MW per Mvar squared."""
-    box: tuple[Array, Array]
-
-
-def _source(
-    oracle: Oracle, columns: Columns, slope: Slopes, limits: Limits, box: tuple[Array, Array]
-) -> _Source:
-    return _Source(
-        slope=slope,
-        limits=limits,
-        curvature=_curvature(oracle, tuple(columns.elements.tolist()), tuple(columns.statcoms.tolist())),
-        own=INVERTER_LOSS / _ratings(oracle, columns),
-        box=box,
-    )
-
-
-def _problem(of: _Source, states: AcStates, x: Array) -> Quadratics:
-    """Return the quadratics in what is added to `x`, where the power flow found `states`."""
-    ref, scale = of.slope.reference, of.limits.scale
-    gradient = of.slope.losses[ref] + (x - of.slope.at[ref]) @ of.curvature + 2 * of.own * x
-    return Quadratics(
-        slope=LOSS_CNY_PER_MWH * gradient,
-        curvature=LOSS_CNY_PER_MWH * (of.curvature + np.diag(2 * of.own)),
-        rows=(of.slope.rows / scale[:, None])[ref],
-        room=(of.limits.upper - values_of(states, of.limits)) / scale,
-        weight=_weights(of.limits),
-        low=of.box[0] - x,
-        high=of.box[1] - x,
-    )
-
-
 def _relieved(
     oracle: Oracle,
     p_mw: Array,
@@ -270,14 +175,14 @@ def _relieved(
         slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), columns, limits, groups)
         moving = _moving(slope, limits, groups, start=start, hours=hours)
         own = replace(slope, rows=slope.rows[:, :, : columns.count], losses=slope.losses[:, : columns.count])
-        problem = _problem(
-            _source(oracle, columns, own, limits, box), now.states, columns.of(now.q_mvar, now.positions)
+        problem = problem_of(
+            source_of(oracle, columns, own, limits, box), now.states, columns.of(now.q_mvar, now.positions)
         )
         move = relieving(oracle, now.positions, moving, problem, banned)
         if move is None:
             break
         tried = VarPlan(q_mvar=now.q_mvar, positions=move[1], states=oracle.solve(p_mw, now.q_mvar, move[1]))
-        tried = _eased(oracle, p_mw, tried, columns, box)
+        tried = eased(oracle, p_mw, tried, columns, box)
         before = cost_cny(oracle, now.positions, now.states, moving)
         if cost_cny(oracle, tried.positions, tried.states, moving) < before:
             now = tried
@@ -298,7 +203,7 @@ def _moving(
         groups=groups,
         slopes=slope,
         limits=limits,
-        weight=_weights(limits),
+        weight=weights_of(limits),
         hours=hours,
         start=start,
         loss_cny_per_mwh=LOSS_CNY_PER_MWH,

@@ -16,7 +16,7 @@ from vpp.types import Array
 
 ITERATIONS = 60
 HALVINGS = (1.0, 0.5, 0.2, 0.05, 0.01)
-"""Shares of Newton's step that are tried; the best is taken."""
+"""Shares of Newton's step that are tried; the first that descends is taken."""
 STILL = 1e-4
 """Mvar below which nothing moves any more."""
 WORTH = 1e-9
@@ -45,30 +45,40 @@ class Quadratics:
 def descend(problem: Quadratics, start: Array) -> Array:
     """Return the minimisers, (steps, n), from `start` moved inside the box."""
     x = np.clip(start, problem.low, problem.high)
-    n = x.shape[1]
-    eye = np.eye(n, dtype=bool)
+    moving = np.ones(len(x), dtype=np.bool_)
     for _ in range(ITERATIONS):
-        over = np.maximum(0.0, _excess(problem, x))
-        gradient = problem.slope + _times(problem.curvature, x)
-        gradient += np.einsum("trn,tr->tn", problem.rows, problem.weight * over)
-        held = ((x <= problem.low) & (gradient > 0)) | ((x >= problem.high) & (gradient < 0))
-        active = problem.rows * np.sqrt(problem.weight * (over > 0))[:, :, None]
-        hessian = problem.curvature + active.transpose(0, 2, 1) @ active
-        bound = held[:, :, None] | held[:, None, :]
-        hessian = np.where(bound, eye, hessian)
-        step = -np.linalg.solve(hessian, np.where(held, 0.0, gradient)[:, :, None])[:, :, 0]
-        tried = np.stack([np.clip(x + a * step, problem.low, problem.high) for a in HALVINGS])
-        costs = np.stack([objective(problem, point) for point in tried])
-        best = np.argmin(costs, axis=0)
-        after = tried[best, np.arange(len(x))]
-        worse = costs[best, np.arange(len(x))] >= objective(problem, x) - WORTH
-        if worse.any():
-            after[worse] = _swept(part_of(problem, worse), x[worse])
-        moved = float(np.abs(after - x).max(initial=0.0))
-        x = after
-        if moved < STILL:
+        part = problem if moving.all() else part_of(problem, moving)
+        after = _stepped(part, x[moving])
+        still = np.abs(after - x[moving]).max(axis=1, initial=0.0) < STILL
+        x[moving] = after
+        moving[np.flatnonzero(moving)[still]] = False
+        if not moving.any():
             break
     return x
+
+
+def _stepped(problem: Quadratics, x: Array) -> Array:
+    """Return the points after one projected Newton step; never worse than `x`."""
+    eye = np.eye(x.shape[1], dtype=bool)
+    over = np.maximum(0.0, _excess(problem, x))
+    gradient = problem.slope + _times(problem.curvature, x) + _over_rows(problem, problem.weight * over)
+    held = ((x <= problem.low) & (gradient > 0)) | ((x >= problem.high) & (gradient < 0))
+    some = (over > 0).any(axis=0)
+    active = problem.rows[:, some] * np.sqrt(problem.weight[some] * (over[:, some] > 0))[:, :, None]
+    hessian = problem.curvature + active.transpose(0, 2, 1) @ active
+    hessian = np.where(held[:, :, None] | held[:, None, :], eye, hessian)
+    step = -np.linalg.solve(hessian, np.where(held, 0.0, gradient)[:, :, None])[:, :, 0]
+    here, after = objective(problem, x), x.copy()
+    worse = np.ones(len(x), dtype=np.bool_)
+    for share in HALVINGS:
+        tried = np.clip(x + share * step, problem.low, problem.high)
+        better = worse & (objective(problem, tried) < here - WORTH)
+        after[better] = tried[better]
+        worse &= ~better
+        if not worse.any():
+            return after
+    after[worse] = _swept(part_of(problem, worse), x[worse])
+    return after
 
 
 def part_of(problem: Quadratics, some: npt.NDArray[np.bool_]) -> Quadratics:
@@ -92,7 +102,7 @@ def _swept(problem: Quadratics, start: Array) -> Array:
     """
     x = start.copy()
     steep = np.broadcast_to(np.diagonal(problem.curvature, axis1=-2, axis2=-1), x.shape)
-    bend = steep + np.einsum("trn,r->tn", problem.rows**2, problem.weight)
+    bend = steep + problem.weight @ problem.rows**2
     for k in range(x.shape[1]):
         over = problem.weight * np.maximum(0.0, _excess(problem, x))
         gradient = problem.slope[:, k] + _times(problem.curvature, x)[:, k]
@@ -110,8 +120,14 @@ def objective(problem: Quadratics, x: Array) -> Array:
 
 
 def _excess(problem: Quadratics, x: Array) -> Array:
-    moved: Array = np.einsum("trn,tn->tr", problem.rows, x) - problem.room
+    moved: Array = (problem.rows @ x[:, :, None])[:, :, 0] - problem.room
     return moved
+
+
+def _over_rows(problem: Quadratics, values: Array) -> Array:
+    """Return (steps, n): rows weighted by (steps, rows) and added up."""
+    total: Array = (values[:, None, :] @ problem.rows)[:, 0]
+    return total
 
 
 def _times(matrix: Array, x: Array) -> Array:
