@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Hashable
 
-_FORBIDDEN = re.compile(r"[^A-Za-z0-9_-]+")
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.-]+")
 LONGEST = 56
 """Characters kept of a name; leaves room for a number inside the 64 that a park allows."""
 
@@ -28,7 +28,7 @@ class Names:
         """
         text = wanted if isinstance(wanted, str) else ""
         plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-        base = _FORBIDDEN.sub("_", plain).strip("_")[:LONGEST] or fallback
+        base = _FORBIDDEN.sub("_", plain).strip("_.")[:LONGEST] or fallback
         name, number = base, self._next.get(base, 2)
         while name in self._used:
             name, number = f"{base}_{number}", number + 1

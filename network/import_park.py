@@ -42,15 +42,16 @@ class Imported:
 
 def import_pandapower(file: Path, out: Path, places: Sequence[str] = ()) -> Imported:
     """Make a park of a pandapower JSON file; InvalidInput with every fault found."""
-    return _import(source_from_json(file), out, places)
+    return park_of(source_from_json(file), out, places)
 
 
 def import_simbench(code: str, out: Path, places: Sequence[str] = ()) -> Imported:
     """Make a park of a SimBench grid with its year of profiles; InvalidInput with every fault found."""
-    return _import(source_from_simbench(code), out, places)
+    return park_of(source_from_simbench(code), out, places)
 
 
-def _import(source: Source, out: Path, places: Sequence[str]) -> Imported:
+def park_of(source: Source, out: Path, places: Sequence[str] = ()) -> Imported:
+    """Make a park of a grid that was read and solved; InvalidInput with every fault found."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidInput((Fault(file=str(out), wrong="not empty", expected="a new folder"),))
     on = carried(source.label, source.net)
@@ -108,16 +109,21 @@ def _draft(
     resources = (*units.resources, *added)
     draws = sum(load.p_peak_mw for load in units.loads) - sum(r.p_min_mw for r in resources)
     tie_mw = tie_limit_mw(grid, on, draws, sum(r.p_max_mw for r in resources))
+    each_mw = tie_mw / len(grid.ext_grids)
     grid = replace(
         grid,
         shunts=(*grid.shunts, *units.statcoms),
         ext_grids=tuple(
-            replace(ext, p_import_max_mw=tie_mw, p_export_max_mw=tie_mw) for ext in grid.ext_grids
+            replace(ext, p_import_max_mw=each_mw, p_export_max_mw=each_mw) for ext in grid.ext_grids
         ),
     )
     if len(grid.ext_grids) > 1:
         on.notes.append(f"{len(grid.ext_grids)} external grids are one tie: its power is the sum of all")
-    settings = settings_of(source, on, Names().give(0, folder, "imported"), grid, resources)
+    if any(t.tap_step_percent and t.tap_min < t.tap_max for t in grid.trafo_types) or grid.shunts:
+        on.notes.append("taps and banks stay where they are: list those a plan may move in actuators.csv")
+    settings = settings_of(
+        source, on, Names().give(0, folder, "imported"), grid, replace(units, resources=resources)
+    )
     series, entries = _series(source, units)
     if entries:
         settings["profile"] = entries

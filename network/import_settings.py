@@ -8,8 +8,9 @@ from typing import Any
 
 from network.import_carried import Carried, number
 from network.import_source import Source
+from network.import_units import Units
 from vpp.park.draft import shipped_file
-from vpp.types import Grid, Resource
+from vpp.types import Grid
 
 DEFAULT_VM = (0.9, 1.1)
 """Voltage band where the source states none; EN 50160's +-10 %."""
@@ -20,12 +21,11 @@ DEADLINE_S = 10
 """That deadline, as chifeng96 has it."""
 
 
-def settings_of(
-    source: Source, on: Carried, name: str, grid: Grid, resources: Sequence[Resource]
-) -> dict[str, Any]:
+def settings_of(source: Source, on: Carried, name: str, grid: Grid, units: Units) -> dict[str, Any]:
     """Return the tree of `park.toml`; what is an assumption for this grid is told in `on.notes`."""
     tree: dict[str, Any] = tomllib.loads(shipped_file("park.toml").read_text(encoding="utf-8"))
-    hydrogen_mw = sum(-r.p_min_mw for r in resources if r.kind == "electrolyzer")
+    hydrogen_mw = sum(-r.p_min_mw for r in units.resources if r.kind == "electrolyzer")
+    peak_mw = sum(load.p_peak_mw for load in units.loads) + hydrogen_mw
     tree["name"] = name
     tree["site"] = _site(source, on)
     if len(grid.buses) > LARGE:
@@ -41,7 +41,8 @@ def settings_of(
         "import_max_mw": tie_mw,
         "export_max_mw": tie_mw,
         "month_peak_so_far_mw": 0.0,
-        "expected_month_peak_mw": 0.0,
+        # what the loads may draw together: a lower one would price every import as a new month's peak
+        "expected_month_peak_mw": min(tie_mw, peak_mw),
         "power_factor_min": 0.0,
     }
     tree["reserve"]["up_mw"] = 0.0
