@@ -146,12 +146,13 @@ def _figures(park: Park, plan: Plan) -> Iterator[tuple[str, str, Markup | str]]:
     yield "Balance by source", "源网荷储平衡", _drawn(plots.balance(park, plan))
     yield "Storage", "储能", _drawn(plots.storage(park, plan))
     yield "Tie against limit and price", "联络线", _drawn(plots.tie(park, plan))
-    none = "The plan was not optimised: it has no shadow prices."
+    none = "Nothing is known of it: the plan was not optimised."
     yield (
         "What a MWh more costs",
         "边际电价",
         _drawn(plots.energy_price(park, plan)) if plan.shadow_prices else none,
     )
+    yield "Cost by step", "分时费用", _drawn(plots.costs(park, plan)) if plan.cost_by_step_cny else none
     cut = curtailed_by_cause(plan)
     none = "Nothing is curtailed."
     yield "Curtailment by cause", "弃电原因", _drawn(plots.curtailment(park, plan)) if cut else none

@@ -116,6 +116,20 @@ def energy_price(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "price")
 
 
+def costs(park: Park, plan: Plan) -> str:
+    """Plot what falls in each step, CNY, stacked by item; revenue lies below 0."""
+    figure, axes = framed(2.2, "CNY a step")
+    above, below = np.zeros(plan.steps), np.zeros(plan.steps)
+    drawn = [(item, cny) for item, cny in plan.cost_by_step_cny.items() if np.abs(cny).max() > 0.5]
+    for (item, cny), colour in zip(drawn, (IMPORT, WIND, BESS, PV, CAES, OTHER) * 4, strict=False):
+        up, down = np.maximum(cny, 0.0), np.minimum(cny, 0.0)
+        _fill(axes, plan, (above, above + up), colour, item.replace("_", " "))
+        if down.any():
+            _fill(axes, plan, (below + down, below), colour, "_")
+        above, below = above + up, below + down
+    return _finish(figure, axes, park, plan, "costs")
+
+
 def _fill(axes: Axes, plan: Plan, band: tuple[Array, Array], colour: str, label: str) -> None:
     low, high = (_closed(y) for y in band)
     axes.fill_between(_hours(plan), low, high, step="post", color=colour, lw=0, label=label)

@@ -45,4 +45,7 @@ def compare(
         with writing(html):
             html.parent.mkdir(parents=True, exist_ok=True)
             html.write_text(comparison_to_html(of_park, comparison, first, second), encoding="utf-8")
-    say(comparison_to_json(comparison).decode() if as_json else comparison_to_text(of_park, comparison))
+    if as_json:
+        say(comparison_to_json(comparison).decode())
+    else:
+        say(f"A is {a}\nB is {b}\n" + comparison_to_text(of_park, comparison))
