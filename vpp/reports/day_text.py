@@ -17,6 +17,8 @@ from vpp.reports.plan_report import environment, money
 from vpp.reports.run_text import fold, local_text, tie_text
 
 FORMAT = "yuanwang.day"
+SHORT_H = 0.05
+"""Hours without a plan from which it is said that meter and plan cover different times."""
 HOUR_COLUMNS = 4
 """Columns of the table of hours."""
 NEVER = 0.9995
@@ -126,6 +128,9 @@ def _head(report: DayReport) -> Iterator[str]:
     refused = sum(bool(e.reason) for e in report.plans)
     taken = len(report.plans) - refused
     yield f"plans taken {taken}, refused {refused}, late {report.dropped_plans}; followed: {labels}"
+    followed_h = sum(s for label, s in report.labels_s.items() if label != "none") / 3600
+    if report.known_h - followed_h > SHORT_H:
+        yield f"a plan was followed for {followed_h:.1f} h: the columns of the plan cover that time alone"
     if report.unread_plans:
         yield f"{report.unread_plans} plans of another version of the product: not compared"
 
