@@ -24,6 +24,8 @@ from vpp.types import Array
 Kind = Literal["preventive", "corrective", "radial", "island"]
 SOLVED: tuple[Kind, ...] = ("preventive", "corrective", "radial")
 """Classes whose grid after the outage is solved."""
+UNSOLVED_PERCENT = 999.0
+"""Stands for the loading of a step whose power flow has no solution."""
 AFTER = " after "
 """Stands between a limit and the outage after which it is judged."""
 FAULT_BAND_PU = (0.90, 1.10)
@@ -90,10 +92,11 @@ class Breach:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aftermath:
-    """What one outage does at each step; arrays of shape (steps,), nan where nothing is solved."""
+    """What one outage does at each step; arrays of shape (steps,), nan where it was not asked for."""
 
     outage: Outage
     worst_percent: Array
+    """Highest loading; `UNSOLVED_PERCENT` without a solution."""
     worst_branch: tuple[str, ...]
     vm_min_pu: Array
     vm_max_pu: Array
@@ -167,19 +170,37 @@ class OutageFlows:
         rest = self._rest.get(outage, self.oracle)
         return rest.solve(before.p_mw * kept, before.q_mvar * kept, before.positions)
 
+    def lost(self, outage: str) -> npt.NDArray[np.bool_]:
+        """Return (elements,): True where an element is lost with the outage or cut off by it."""
+        return self._lost[outage]
+
+    def alive(self, outage: str) -> npt.NDArray[np.bool_]:
+        """Return (internal nodes,): True where a source still feeds after the outage."""
+        return self._rest.get(outage, self.oracle).flow.live
+
+    def node_bands(self, outage: str) -> tuple[Array, Array]:
+        """Return the least and greatest voltage of each internal node after an outage."""
+        upper, n = self.limits(outage), len(self.oracle.buses)
+        high, low = np.split(upper[-2 * n :], 2)
+        at = self.oracle.flow.to_node.T > 0
+        return (
+            np.where(at, -low, -np.inf).max(axis=1, initial=-np.inf),
+            np.where(at, high, np.inf).min(axis=1, initial=np.inf),
+        )
+
     def limits(self, outage: str) -> Array:
         """Return the upper limits, in the order of `rows`, that hold at once after an outage."""
         kind = self.by_name[outage].kind
         ratings = {"preventive": self.continuous, "corrective": self.short_time}.get(kind)
         return np.full(len(self.rows), np.inf) if ratings is None else np.minimum(ratings, self._voltages)
 
-    def aftermath(self, outage: str, before: Operation, steps: Sequence[int]) -> Aftermath:
+    def aftermath(self, outage: str, before: Operation, steps: Sequence[int] | Steps) -> Aftermath:
         """Return what an outage does at `steps`; other steps stay nan."""
         event, n = self.by_name[outage], len(before.p_mw)
         at = np.asarray(steps, dtype=np.int64)
         states = self.solve(outage, before.at(at))
         worst, low, high = (np.full(n, np.nan) for _ in range(3))
-        worst[at] = states.loading_percent.max(axis=1)
+        worst[at] = np.where(states.converged, states.loading_percent.max(axis=1), UNSOLVED_PERCENT)
         low[at], high[at] = _edges(states)
         branch = [""] * n
         for step, column in zip(at, states.loading_percent.argmax(axis=1), strict=True):
@@ -227,11 +248,11 @@ def _cut_off(rest: Oracle) -> list[str]:
 
 
 def _edges(states: AcStates) -> tuple[Array, Array]:
-    """Return lowest and highest voltage of each step; nan where a step has none."""
+    """Return lowest and highest voltage of each step; 0 where a step has none."""
     known = np.isfinite(states.vm_pu)
     low = np.where(known, states.vm_pu, np.inf).min(axis=1)
     high = np.where(known, states.vm_pu, -np.inf).max(axis=1)
-    return np.where(known.any(axis=1), low, np.nan), np.where(known.any(axis=1), high, np.nan)
+    return np.where(known.any(axis=1), low, 0.0), np.where(known.any(axis=1), high, 0.0)
 
 
 def _short_time(park: Park, rows: LimitRows) -> Array:

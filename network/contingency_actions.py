@@ -1,7 +1,7 @@
 """Armed actions after a corrective outage: who moves by how much until no branch is overloaded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from network.contingency_rows import slopes
 from vpp.types import Array
 
 ROUNDS = 6
+SPENT_MW = 1e-3
+"""Moves smaller than this are no progress: whoever could move has moved."""
 MARGIN_PERCENT = 0.3
 """Actions aim this far inside the continuous rating."""
 WEAK = 0.3
@@ -51,13 +53,19 @@ def actions(
     next worst.
     """
     found: list[Action] = []
+    rating = dict(zip(flows.rows, flows.short_time, strict=True))
     for outage in dict.fromkeys(b.outage for b in overloads):
         own = [b for b in overloads if b.outage == outage]
         steps = sorted({b.step for b in own})
-        fast, too_much = _cured(flows, (outage, steps), before, at_once, flows.short_time)
-        rest = [s for s in steps if s not in {b.step for b in too_much}]
+        urgent = [replace(b, limit=rating[b.row]) for b in own if not b.value <= rating[b.row]]
+        fast, too_much = _cured(flows, urgent, before, at_once, flows.short_time)
+        given_up = {b.step for b in too_much}
         moved = before.moved(fast, flows.mvar_per_mw)
-        slow, left = _cured(flows, (outage, rest), moved, later, flows.continuous)
+        again = np.array(sorted({b.step for b in urgent} - given_up), dtype=np.int64)
+        rest = [b for b in own if b.step not in given_up and b.step not in again]
+        if len(again):
+            rest += flows.overloads(outage, flows.solve(outage, moved.at(again)), again, flows.continuous)
+        slow, left = _cured(flows, rest, moved, later, flows.continuous)
         found += [
             Action(
                 step=s,
@@ -82,24 +90,26 @@ def after_moves(
 
 
 def _cured(
-    flows: OutageFlows, event: tuple[str, list[int]], before: Operation, reach: Reach, upper: Array
+    flows: OutageFlows, over: Sequence[Breach], before: Operation, reach: Reach, upper: Array
 ) -> tuple[Array, tuple[Breach, ...]]:
-    """Return (steps, elements) of moves, and the overloads they leave."""
-    outage, steps = event
-    shift, at = np.zeros_like(before.p_mw), np.array(steps, dtype=np.int64)
+    """Return (steps, elements) of moves against overloads of one outage, and the overloads they leave."""
+    shift = np.zeros_like(before.p_mw)
     order = np.array([ORDER.get(_kind(flows, e), 4) for e in flows.oracle.elements])
-    now = before
-    left: tuple[Breach, ...] = ()
-    for round_ in range(ROUNDS + 1):
-        left = flows.overloads(outage, flows.solve(outage, now.at(at)), at, upper) if steps else ()
+    now, left = before, tuple(over)
+    for _ in range(ROUNDS):
         worst = {b.step: b for b in sorted(left, key=lambda b: b.value) if np.isfinite(b.value)}
-        if not worst or round_ == ROUNDS:
+        if not worst:
             break
-        asked = list(worst.values())
+        asked, stuck = list(worst.values()), [b for b in left if b.step not in worst]
+        before_round = shift.copy()
         for b, coeff in zip(asked, slopes(flows, asked, now), strict=True):
             room = (reach.low[b.step] - now.p_mw[b.step], reach.high[b.step] - now.p_mw[b.step])
             shift[b.step] += _least(coeff, room, b.value - b.limit, order)
         now = before.moved(shift, flows.mvar_per_mw)
+        at = np.array(sorted(worst), dtype=np.int64)
+        left = (*stuck, *flows.overloads(over[0].outage, flows.solve(over[0].outage, now.at(at)), at, upper))
+        if np.abs(shift - before_round).max() < SPENT_MW:
+            break
     return shift, left
 
 

@@ -15,16 +15,15 @@ import numpy as np
 from controllers.planning.armed import reach_at_once, reach_later
 from controllers.planning.curable import is_curable, resting
 from controllers.planning.slots import Situation
-from network.contingency import SOLVED, Aftermath, Breach, Operation, OutageFlows
+from network.contingency import Aftermath, Breach, Operation, OutageFlows
 from network.contingency_actions import Action, actions
 from network.contingency_curable import uncurable
 from network.contingency_rows import outage_cuts
+from network.contingency_screen import Screen
 from network.powerflow import Oracle
 from network.security import Cut
 from vpp.types import Array, OutageAction, OutageBreach, OutageClass
 
-UNSOLVED_PERCENT = 999.0
-"""Stands in a plan for the loading of a step whose power flow has no solution."""
 WORSE_MARGINS = 10.0
 """So many margins of a cut (2 % of a rating, 0.005 pu) a held limit may be worse than without dispatch:
 what every dispatch far away does to it by way of the voltages (assumption)."""
@@ -87,18 +86,22 @@ def outage_flows(oracle: Oracle) -> OutageFlows:
 
 
 @lru_cache(maxsize=8)
+def screen_of(oracle: Oracle) -> Screen:
+    """Return the screen of an oracle's outages, built once."""
+    return Screen(outage_flows(oracle))
+
+
+@lru_cache(maxsize=8)
 def beyond_dispatch(oracle: Oracle) -> frozenset[str]:
     """Return the names of limits after outages that no dispatch of the park cures."""
     return frozenset(f"{u.row} after {u.outage}" for u in uncurable(outage_flows(oracle)))
 
 
 def review(oracle: Oracle, before: Operation) -> Review:
-    """Return what every outage does at every step."""
-    flows, steps = outage_flows(oracle), range(len(before.p_mw))
-    solved = [event.name for event in flows.outages if event.kind in SOLVED]
-    return Review(
-        oracle=oracle, before=before, afters=tuple(flows.aftermath(name, before, steps) for name in solved)
-    )
+    """Return what the outages do, solved where the screen leaves a doubt."""
+    flows, asked = outage_flows(oracle), screen_of(oracle).unclear(before)
+    afters = tuple(flows.aftermath(name, before, np.flatnonzero(at)) for name, at in asked.items())
+    return Review(oracle=oracle, before=before, afters=afters)
 
 
 def look(oracle: Oracle, before: Operation, series: Mapping[str, Mapping[str, Array]]) -> Looked:
@@ -237,9 +240,11 @@ def _worst(afters: Sequence[Aftermath], import_mw: Array) -> tuple[Array, Array,
     nothing = np.empty(0)
     if not afters:
         return nothing, nothing, nothing, nothing, import_mw.copy()
-    worst = np.array([np.nan_to_num(a.worst_percent, nan=UNSOLVED_PERCENT) for a in afters]).max(axis=0)
-    low = np.array([np.nan_to_num(a.vm_min_pu, nan=0.0) for a in afters]).min(axis=0)
-    high = np.array([np.nan_to_num(a.vm_max_pu, nan=0.0) for a in afters]).max(axis=0)
+    worst = np.nanmax([a.worst_percent for a in afters], axis=0)
+    low, high = (
+        np.nanmin([a.vm_min_pu for a in afters], axis=0),
+        np.nanmax([a.vm_max_pu for a in afters], axis=0),
+    )
     load = np.array([a.lost_load_mw for a in afters]).max(axis=0)
     return worst, low, high, load, np.array([a.lost_supply_mw for a in afters]).max(axis=0)
 
@@ -247,7 +252,6 @@ def _worst(afters: Sequence[Aftermath], import_mw: Array) -> tuple[Array, Array,
 def _where(afters: Sequence[Aftermath], steps: int) -> tuple[str, ...]:
     found = []
     for step in range(steps if afters else 0):
-        percents = [np.nan_to_num(a.worst_percent[step], nan=UNSOLVED_PERCENT) for a in afters]
-        worst = afters[int(np.argmax(percents))]
+        worst = afters[int(np.nanargmax([a.worst_percent[step] for a in afters]))]
         found.append(f"{worst.worst_branch[step]} after {worst.outage.name}")
     return tuple(found)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandapower as pp
 import pytest
@@ -6,8 +8,11 @@ from network.contingency import Operation, OutageFlows, outages
 from network.contingency_actions import Reach, actions, after_moves
 from network.contingency_curable import uncurable
 from network.contingency_rows import outage_cuts
+from network.contingency_screen import Screen
 from network.model import inject, to_pandapower
 from network.powerflow import Oracle
+from vpp.park import load_park
+from vpp.seeds import generator
 
 
 def runpp_without(point, branch):
@@ -181,3 +186,46 @@ def test_a_row_after_an_outage_foretells_what_a_redispatch_does(points):
     foretold = breach.value + 5.0 * cut.coeff["ALK1"] * percent_per_mw
     assert after.worst_percent[0] == pytest.approx(foretold, abs=0.3)
     assert breach.value - foretold > 3
+
+
+def random_operation(flows, park, steps, seed):
+    """Devices anywhere inside 60 % of their name plates, loads from 40 to 100 % of their peaks."""
+    draw = generator(seed, "screen")
+    rows, loads = list(park.resources.values()), list(park.loads.values())
+    low = [0.6 * r.p_min_mw for r in rows] + [-load.p_peak_mw for load in loads]
+    high = [0.6 * r.p_max_mw for r in rows] + [-0.4 * load.p_peak_mw for load in loads]
+    p = draw.uniform(low, high, size=(steps, len(low)))
+    return Operation(p_mw=p, q_mvar=p * flows.mvar_per_mw)
+
+
+@pytest.mark.parametrize("name", ["small10", "chifeng96"])
+def test_the_screen_leaves_out_no_outage_that_breaks_a_limit(name):
+    park = load_park(name)
+    flows = OutageFlows(Oracle(park))
+    steps = 300 if name == "small10" else 24
+    before = random_operation(flows, park, steps, seed=7)
+    asked = Screen(flows).unclear(before)
+    broken = left_out = 0
+    for outage, at in asked.items():
+        if flows.by_name[outage].kind == "radial":
+            continue
+        after = flows.aftermath(outage, before, range(steps))
+        hurt = {b.step for b in (*after.breaches, *after.overloads)}
+        assert hurt <= set(np.flatnonzero(at).tolist())
+        broken, left_out = broken + len(hurt), left_out + int((~at).sum())
+    assert broken > 20
+    assert left_out > 0.25 * steps * len(asked), "work is saved even where much is overloaded"
+
+
+def test_the_screen_follows_banks_and_taps():
+    park = load_park("chifeng96")
+    flows = OutageFlows(Oracle(park))
+    before = random_operation(flows, park, 12, seed=3)
+    oracle, screen = flows.oracle, Screen(flows)
+    moved = np.tile(oracle.at_rest, (12, 1))
+    moved[6:] = np.clip(moved[6:] - 1, oracle.position_min, oracle.position_max)
+    before = replace(before, positions=moved)
+    for outage, at in screen.unclear(before).items():
+        if flows.by_name[outage].kind != "radial":
+            after = flows.aftermath(outage, before, range(12))
+            assert {b.step for b in (*after.breaches, *after.overloads)} <= set(np.flatnonzero(at).tolist())
