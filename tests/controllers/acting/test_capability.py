@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controllers.acting.capability import believe, capability
-from controllers.acting.envelope import assure, row_excess, tie_rows
+from controllers.acting.envelope import Row, assure, row_excess, tie_rows
 from controllers.acting.holding import Hydrogen, ramp_mw_per_min, segments
-from controllers.acting.reach import HORIZONS_S, LEAST_HOLD_S, Cap, device_reach
+from controllers.acting.pooling import Member, pool
+from controllers.acting.reach import HORIZONS_S, LEAST_HOLD_S, Cap, Reach, device_reach
 from controllers.acting.setpoints import Bound, narrow
 from vpp.devices import DEVICE_TYPES, Bess, Caes, Command, Electrolyzer, H2Store, Initial
 from vpp.park import load_park
@@ -336,3 +337,36 @@ def test_a_row_over_its_limit_may_not_get_worse_than_meters_tell(snapshot, offer
     assert battery.up.reach[0].mw == pytest.approx(4.0, abs=1e-3)
     assert battery.up.reach[0].limit == "voltage_max:BESS35"
     assert battery.down.reach[0].limit != "voltage_max:BESS35"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    offers=st.lists(st.tuples(st.floats(0, 60), st.floats(0, 1)), min_size=1, max_size=5),
+    room=st.floats(0, 80),
+    more=st.floats(0, 20),
+)
+def test_a_pool_is_at_least_its_best_member_and_at_most_its_rows(offers, room, more):
+    """Members that take any level: never over the row, never less than one alone, more room no less."""
+
+    def reach(mw):
+        return (Reach(within_s=1.0, mw=mw, setpoint_mw=mw, reached_s=1.0, hold_s=900.0, limit="rating"),)
+
+    battery = replace(
+        PARK.devices["BESS1"],
+        resource=replace(PARK.resources["BESS1"], p_max_mw=1000.0, p_min_mw=-1000.0),
+    )
+    members = [
+        Member(id=f"M{k}", reach=reach(mw), p_mw=0.0, device=battery) for k, (mw, _) in enumerate(offers)
+    ]
+    slope = {f"M{k}": s for k, (_, s) in enumerate(offers)}
+
+    def pooled(limit):
+        row = Row(name="branch:T", slope=slope, base=dict.fromkeys(slope, 0.0), value=0.0, limit=limit)
+        return pool(members, (row,), HYDROGEN, 1)[0]
+
+    found = pooled(room)
+    assert sum(slope[n] * mw for n, mw in found.shares_mw.items()) <= room + 1e-5
+    alone = [min(mw, room / s if s > 1e-6 else mw) for mw, s in offers]
+    assert found.mw >= max(alone) - 1e-2
+    assert found.mw <= sum(mw for mw, _ in offers) + 1e-6
+    assert pooled(room + more).mw >= found.mw - 1e-2
