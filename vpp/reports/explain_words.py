@@ -56,6 +56,12 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{name} 制氢 {kg:,.0f} kg，边际电价 {price:.0f} 元/MWh：每公斤耗电 {cost:.1f} 元",
     ),
     "pinned": ("{name} is held by the pin {pin}", "{name} 按人工设定 {pin} 运行"),
+    "against_tie": (
+        "{name}: its own power moves the price of those hours; against import at {price:.0f} CNY/MWh a "
+        "stored MWh earns {earned:.0f}",
+        "{name}：其自身出力改变了当时的边际电价；与 {price:.0f} 元/MWh 的购电相比，每存 1 MWh 得 "
+        "{earned:.0f} 元",
+    ),
     "committed": (
         "{name}: the price alone does not pay this; it follows from {why}",
         "{name}：仅按电价并不合算，原因是{why}",

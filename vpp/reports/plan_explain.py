@@ -130,6 +130,10 @@ def _spell(park: Park, plan: Plan, spell: Spell) -> SpellReasons:
     pin = next((pin for pin in plan.pins if _touches(plan, pin, spell)), None)
     if pin is not None:
         said.append(Said(code="pinned", values={"name": spell.resource, "pin": pin.id}))
+    elif not spell.pays and spell.at_tie is not None:
+        price, earned = spell.at_tie
+        values: dict[str, str | float] = {"name": spell.resource, "price": price, "earned": earned}
+        said.append(Said(code="against_tie", values=values))
     elif not spell.pays:
         why = why_not_price(plan, spell)
         said.append(Said(code="committed", values={"name": spell.resource, "why": why}))

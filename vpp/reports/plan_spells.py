@@ -1,7 +1,7 @@
 """Spells of a plan: unbroken runs of steps in which a device does one thing, and whether it pays."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,9 @@ class Spell:
     values: Mapping[str, str | float]
     pays: bool
     """Whether prices alone justify it."""
+    at_tie: tuple[float, float] | None = None
+    """Where the tie's own price justifies it, that price (CNY/MWh) and what a stored MWh earns by it:
+    a machine that runs at all lowers the price of its hours."""
 
 
 def spells(park: Park, plan: Plan) -> Iterator[Spell]:
@@ -45,9 +48,15 @@ def spells(park: Park, plan: Plan) -> Iterator[Spell]:
 def price_at(park: Park, plan: Plan, name: str) -> Array:
     """Return what a MWh is worth where an element stands, CNY, (steps,): its shadow price, else the tie's."""
     element = park.resources.get(name) or park.loads[name]
-    tie, carbon = plan.series["tie"], park.contracts.carbon
-    own = tie["price_cny_per_mwh"] + carbon.price_cny_per_t * carbon.grid_kg_per_kwh
-    return plan.shadow_prices.get(f"bus:{element.bus}", plan.shadow_prices.get("energy", own))
+    known, own = plan.shadow_prices, import_cost(park, plan)
+    return known.get(f"bus:{element.bus}", known.get("energy", own))
+
+
+def import_cost(park: Park, plan: Plan) -> Array:
+    """Return what an imported MWh costs with its carbon, CNY, (steps,)."""
+    carbon = park.contracts.carbon
+    price = plan.series["tie"]["price_cny_per_mwh"]
+    return np.asarray(price + carbon.price_cny_per_t * carbon.grid_kg_per_kwh)
 
 
 def runs(on: Array) -> list[tuple[int, int]]:
@@ -65,9 +74,15 @@ class _Run:
     """What the store gained or lost, >= 0."""
     price: float
     """Mean at the bus, weighted by power."""
+    tie: float = 0.0
+    """Mean cost of import, weighted by power."""
+
+    def earned(self, price: float, wear: float) -> float:
+        """Return what a stored MWh earns at a price."""
+        return self.ac_mwh / max(self.stored_mwh, 1e-9) * (price - wear)
 
 
-def _runs(plan: Plan, name: str, p_mw: Array, price: Array) -> list[_Run]:
+def _runs(plan: Plan, name: str, p_mw: Array, price: Array, tie: Array) -> list[_Run]:
     hours, energy = step_hours(plan), plan.series[name]["e_mwh"]
     before = plan.initial.resources.get(name, {}).get("e_mwh", float(energy[0]))
     content = np.concatenate([[before], energy])
@@ -76,27 +91,30 @@ def _runs(plan: Plan, name: str, p_mw: Array, price: Array) -> list[_Run]:
         span = slice(first, last + 1)
         mwh = p_mw[span] * hours[span]
         moved = abs(float(content[last + 1] - content[first]))
-        found.append(_Run(first, last, float(mwh.sum()), moved, float(mwh @ price[span] / mwh.sum())))
+        means = (float(mwh @ values[span] / mwh.sum()) for values in (price, tie))
+        found.append(_Run(first, last, float(mwh.sum()), moved, *means))
     return found
 
 
 def _store(park: Park, plan: Plan, name: str) -> Iterator[Spell]:
     series, price = plan.series[name], price_at(park, plan, name)
-    into = _runs(plan, name, series["charge_mw"], price)
-    out = _runs(plan, name, series["discharge_mw"], price)
+    tie = import_cost(park, plan)
+    into = _runs(plan, name, series["charge_mw"], price, tie)
+    out = _runs(plan, name, series["discharge_mw"], price, tie)
     total = sum(run.ac_mwh for run in out)
     wear = plan.cost_by_owner_cny.get(name, {}).get("degradation", 0.0) / total if total else 0.0
     worth = plan.shadow_prices.get(f"store:{name}")
     told = [_charge(park, plan, name, run, out, wear=wear) for run in into]
     for run in out:
-        earned = run.ac_mwh / max(run.stored_mwh, 1e-9) * (run.price - wear)
+        earned = run.earned(run.price, wear)
         kept = float(worth[run.first : run.last + 1].mean()) if worth is not None else np.nan
         values: dict[str, str | float] = {"name": name, "mwh": run.ac_mwh, "price": run.price}
         values |= {"earned": earned, "worth": kept}
         pays = bool(np.isnan(kept) or earned > kept - PAYS_CNY)
-        told.append(
-            _spell(name, run, "discharge" if worth is not None else "discharge_only", values, pays=pays)
-        )
+        by_tie = run.earned(run.tie, wear)
+        at_tie = (run.tie, by_tie) if by_tie > kept - PAYS_CNY else None
+        code = "discharge" if worth is not None else "discharge_only"
+        told.append(replace(_spell(name, run, code, values, pays=pays), at_tie=at_tie))
     yield from sorted(told, key=lambda spell: spell.first)
 
 
@@ -110,12 +128,15 @@ def _charge(park: Park, plan: Plan, name: str, run: _Run, out: list[_Run], *, we
         kept = terminal_value(plan, name)
         values["worth"], code = float(worth[-1]) if kept is None else kept, "charge_kept"
     elif later is not None:
-        values["worth"] = later.ac_mwh / max(later.stored_mwh, 1e-9) * (later.price - wear)
+        values["worth"] = later.earned(later.price, wear)
         values["later"], code = clock(park, plan, later.first), "charge_later"
     else:
         values["worth"], code = np.nan, "charge_only"
     gain = float(values["worth"]) - cost
-    return _spell(name, run, code, values, pays=bool(np.isnan(gain) or gain > -PAYS_CNY))
+    spell = _spell(name, run, code, values, pays=bool(np.isnan(gain) or gain > -PAYS_CNY))
+    if later is None or later.earned(later.tie, wear) < cost - PAYS_CNY:
+        return spell
+    return replace(spell, at_tie=(later.tie, later.earned(later.tie, wear)))
 
 
 def terminal_value(plan: Plan, name: str) -> float | None:

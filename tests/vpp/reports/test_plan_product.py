@@ -66,6 +66,20 @@ def test_a_spell_names_the_pin_that_holds_it(park, pinned):
     assert held.said[1].values["pin"] == "BESS1@2026-03-17T10:00-11:00=-20"
 
 
+def test_a_spell_that_prices_alone_do_not_pay_has_another_reason(park, free):
+    found = [spell for spell in explain(park, free).spells if spell.resource in ("BESS1", "CAES1")]
+    for spell in found:
+        values = spell.said[0].values
+        gain = values["worth"] - values["cost"] if "cost" in values else values["earned"] - values["worth"]
+        assert (gain > -2.0) == (len(spell.said) == 1)
+        if len(spell.said) > 1:
+            assert spell.said[1].code in ("against_tie", "committed", "pinned")
+    machine = [spell for spell in found if spell.resource == "CAES1" and len(spell.said) > 1]
+    assert machine, "a machine's own power lowers the price of its hours"
+    for spell in machine:
+        assert spell.said[1].values["price"] > spell.said[0].values["price"]
+
+
 def test_each_step_says_what_binds_and_what_it_is_worth(park, free):
     steps = explain(park, free).steps
     assert len(steps) == 96
