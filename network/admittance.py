@@ -1,6 +1,6 @@
 """The admittances of a solved grid, and how banks and taps change them; per unit of the net's base."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,14 @@ class Admittance:
             matrix[np.ix_(self.ends[row], self.ends[row])] += scaled - self.sides[row]
             sides[row] = scaled
         return matrix, sides
+
+    def without(self, rows: npt.NDArray[np.int64]) -> "Admittance":
+        """Return the same grid with series elements out of service."""
+        matrix, sides = self.matrix.copy(), self.sides.copy()
+        for row in rows:
+            matrix[np.ix_(self.ends[row], self.ends[row])] -= sides[row]
+            sides[row] = 0.0
+        return replace(self, matrix=matrix, sides=sides)
 
 
 def admittance(

@@ -10,6 +10,7 @@ ones are reported; island ones are not solved here.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -170,6 +171,14 @@ class OutageFlows:
         rest = self._rest.get(outage, self.oracle)
         return rest.solve(before.p_mw * kept, before.q_mvar * kept, before.positions)
 
+    def after(self, outage: str) -> Oracle:
+        """Return the power flow of the grid that an outage leaves, devices that went still in it."""
+        return self._rest.get(outage, self.oracle)
+
+    def gone(self, outage: str) -> npt.NDArray[np.bool_]:
+        """Return (elements,): True where an element itself is what is out."""
+        return self._gone[outage]
+
     def lost(self, outage: str) -> npt.NDArray[np.bool_]:
         """Return (elements,): True where an element is lost with the outage or cut off by it."""
         return self._lost[outage]
@@ -237,6 +246,12 @@ class OutageFlows:
         for k, r in np.argwhere(values > upper + slack):
             value, limit = float(values[k, r]), float(upper[r])
             yield Breach(step=int(at[k]), outage=outage, row=self.rows[r], value=value, limit=limit)
+
+
+@lru_cache(maxsize=8)
+def outage_flows(oracle: Oracle) -> OutageFlows:
+    """Return the power flows after the outages of an oracle's park, built once for each oracle."""
+    return OutageFlows(oracle)
 
 
 def _cut_off(rest: Oracle) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from network import tangent
 from network.contingency import Breach, Operation, OutageFlows
 from network.security import STEP_MW, Cut, cuts, limit_values
 from vpp.types import Array, TieSensitivity
@@ -15,8 +16,8 @@ ALIKE_PERCENT, ALIKE_PU = 4.0, 0.004
 def slopes(flows: OutageFlows, breaches: Sequence[Breach], before: Operation) -> Array:
     """Return (breaches, elements): change of each broken limit per MW of each element.
 
-    The reactive power moves by each element's rule. Differences are taken at the worst step of each
-    limit; steps that its tangent foretells borrow them, all others get differences of their own.
+    The reactive power moves by each element's rule. Slopes are taken at the worst step of each limit;
+    steps that its tangent foretells borrow them, all others get slopes of their own.
     """
     p_mw = before.p_mw
     found = np.zeros((len(breaches), p_mw.shape[1]))
@@ -27,7 +28,7 @@ def slopes(flows: OutageFlows, breaches: Sequence[Breach], before: Operation) ->
             b = breaches[k]
             if b.row not in worst or b.value > breaches[worst[b.row]].value:
                 worst[b.row] = k
-        _differ(flows, breaches, list(worst.values()), before, found)
+        _fill(flows, breaches, list(worst.values()), before, found)
         strange = []
         for k in own:
             b, at = breaches[k], worst[breaches[k].row]
@@ -36,25 +37,47 @@ def slopes(flows: OutageFlows, breaches: Sequence[Breach], before: Operation) ->
             found[k] = found[at]
             if abs(foretold - b.value) > near:
                 strange.append(k)
-        _differ(flows, breaches, strange, before, found)
+        _fill(flows, breaches, strange, before, found)
     return found
 
 
-def _differ(
+def _fill(
     flows: OutageFlows, breaches: Sequence[Breach], wanted: Sequence[int], before: Operation, found: Array
 ) -> None:
-    """Write the forward differences of the wanted breaches, all of one outage, into `found`."""
+    """Write the slopes of the wanted breaches, all of one outage, into `found`."""
     if not wanted:
         return
-    n = before.p_mw.shape[1]
+    outage = breaches[wanted[0]].outage
     steps = sorted({breaches[k].step for k in wanted})
-    nudge = STEP_MW * np.vstack([np.zeros((1, n)), np.eye(n)])
-    nudged = before.at(np.repeat(steps, n + 1)).moved(np.tile(nudge, (len(steps), 1)), flows.mvar_per_mw)
-    values = limit_values(flows.solve(breaches[wanted[0]].outage, nudged)).reshape(len(steps), n + 1, -1)
+    point = before.at(np.array(steps, dtype=np.int64))
+    way = _tangent if tangent.has_tangent(flows.after(outage)) else _differences
+    moved = np.nan_to_num(way(flows, outage, point))
     row = {name: r for r, name in enumerate(flows.rows)}
     for k in wanted:
-        at = values[steps.index(breaches[k].step), :, row[breaches[k].row]]
-        found[k] = np.nan_to_num((at[1:] - at[0]) / STEP_MW)
+        found[k] = moved[steps.index(breaches[k].step), :, row[breaches[k].row]]
+
+
+def _tangent(flows: OutageFlows, outage: str, point: Operation) -> Array:
+    """Return (steps, elements, rows); what is lost with the outage moves nothing."""
+    kept = ~flows.gone(outage)
+    found = tangent.slopes(
+        flows.after(outage),
+        point.p_mw * kept,
+        point.q_mvar * kept,
+        point.positions,
+        q_per_p=flows.mvar_per_mw,
+        converged=flows.solve(outage, point).converged,
+    )
+    return np.concatenate([found.loading, found.vm, -found.vm], axis=2) * kept[None, :, None]
+
+
+def _differences(flows: OutageFlows, outage: str, point: Operation) -> Array:
+    """Return the same from forward differences of `STEP_MW`."""
+    k, n = point.p_mw.shape
+    nudge = STEP_MW * np.vstack([np.zeros((1, n)), np.eye(n)])
+    nudged = point.at(np.repeat(np.arange(k), n + 1)).moved(np.tile(nudge, (k, 1)), flows.mvar_per_mw)
+    values = limit_values(flows.solve(outage, nudged)).reshape(k, n + 1, -1)
+    return np.asarray((values[:, 1:] - values[:, :1]) / STEP_MW)
 
 
 def outage_cuts(

@@ -116,6 +116,7 @@ class BatchedFlow:
         rest._model.update(
             update_data={ComponentType.generic_branch: update, ComponentType.transformer: trafo}
         )
+        rest.admittance = self.admittance.without(out[np.any(self.admittance.sides[out], axis=(1, 2))])
         kept = np.delete(ends, out, axis=0)
         graph = coo_array((np.ones(len(kept)), (kept[:, 0], kept[:, 1])), shape=(self._nodes,) * 2)
         _, island = connected_components(graph, directed=False)

@@ -29,9 +29,8 @@ class Slopes:
 
 
 def has_tangent(oracle: Oracle) -> bool:
-    """Return whether `slopes` holds: not where branches are out or a low-voltage tap moves."""
-    flow = oracle.flow
-    return oracle.rests is None and flow.admittance.exact and bool(flow.live.all())
+    """Return whether `slopes` holds: not where branches are out in some steps or a low-voltage tap moves."""
+    return oracle.rests is None and oracle.flow.admittance.exact
 
 
 def slopes(
@@ -60,6 +59,7 @@ def slopes(
     if not len(solved):
         return found
     v = flow.voltages(p_node[solved], q_node[solved], None if at is None else at[solved])
+    v[:, ~flow.live] = 0.0
     alike = np.zeros(len(solved), dtype=np.int64)
     if at is not None:
         # banks and taps stand still for hours: one admittance matrix serves many steps
@@ -81,7 +81,7 @@ def _at_one_stand(
     matrix, sides = own.at(stand)
     eye = np.eye(len(oracle.elements))
     to_node = oracle.at_nodes(eye, eye, None)[0]
-    free = np.setdiff1d(np.arange(len(matrix)), own.slack)
+    free = np.setdiff1d(np.flatnonzero(oracle.flow.live), own.slack)
     given = np.vstack([to_node[:, free].T, (to_node[:, free] * q_per_p[:, None]).T]) / own.base_mva
     moved = np.linalg.solve(_jacobian(matrix, v, free), np.broadcast_to(given, (len(v), *given.shape)))
     dv = np.zeros((len(v), len(matrix), len(to_node)), dtype=np.complex128)

@@ -65,12 +65,29 @@ def test_one_mw_more_of_load_anywhere_costs_more_than_one_mw_at_the_tie(chifeng)
     assert (found.losses[0, loads] < 0).all(), "a MW less drawn on a winter evening saves losses"
 
 
-def test_grids_with_branches_out_or_taps_on_the_low_side_fall_back_to_differences(park):
+@pytest.mark.parametrize("out", [["T220_A1"], ["T_WF1"], ["L500_DIRECT"], ["L220_AB", "L220_CD"]])
+def test_tangents_hold_after_an_outage_and_nobody_cut_off_moves_anything(chifeng, monkeypatch, out):
+    whole, p, q, positions = chifeng
+    oracle = whole.without(out)
+    assert has_tangent(oracle)
+    asked = ("branch:T220_A2", "branch:T500_GPS_1", "voltage_min:PA_66_1")
+    by_tangent = sensitivities_all(oracle, p, q, positions, requested=asked)
+    monkeypatch.setattr(security, "has_tangent", lambda oracle: False)
+    for one, other in zip(
+        by_tangent, sensitivities_all(oracle, p, q, positions, requested=asked), strict=True
+    ):
+        assert one.rows.keys() == other.rows.keys()
+        for name, coeff in one.rows.items():
+            size = max(abs(x) for x in other.rows[name].values())
+            assert coeff == pytest.approx(other.rows[name], abs=1e-3 * size), name
+            if out == ["T_WF1"]:
+                assert coeff["WF1"] == 0.0
+
+
+def test_taps_on_the_low_side_fall_back_to_differences(park):
     assert has_tangent(Oracle(park))
-    assert not has_tangent(Oracle(park).without(["T_PV"]))
     types = tuple(replace(t, tap_side="lv") for t in park.grid.trafo_types)
-    low = replace(park, grid=replace(park.grid, trafo_types=types))
-    oracle = Oracle(low)
+    oracle = Oracle(replace(park, grid=replace(park.grid, trafo_types=types)))
     assert not has_tangent(oracle)
     p = generator(3, "tangent").uniform(-10, 10, size=(2, len(oracle.elements)))
     models = sensitivities_all(oracle, p, 0 * p, requested=("branch:T_MAIN_1",))
