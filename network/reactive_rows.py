@@ -171,7 +171,8 @@ def loss_curvature(oracle: Oracle, columns: Columns, p_mw: Array, q_mvar: Array,
     moves = np.vstack([np.zeros((1, m)), h * np.eye(m), h * (np.eye(m)[left] + np.eye(m)[right])])
     q, at = np.tile(q_mvar, (len(moves), 1)), np.tile(positions, (len(moves), 1))
     q, at = columns.into(columns.of(q, at) + moves, q, at)
-    mw = oracle.solve(np.tile(p_mw, (len(moves), 1)), q, at).losses_mw
+    first = np.zeros(len(moves), dtype=np.int64)
+    mw = oracle.solve(np.tile(p_mw, (len(moves), 1)), q, at, first).losses_mw
     single, pair = mw[1 : m + 1], mw[m + 1 :]
     second = np.zeros((m, m))
     second[left, right] = (pair - single[left] - single[right] + mw[0]) / h**2

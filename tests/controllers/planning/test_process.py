@@ -1,10 +1,12 @@
 """The planner process against a control that only listens: it plans at once and comes back."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from controllers.planning import state_from_snapshot
 from controllers.planning.process import Desk, replan, serve, steps_left
 from vpp.clock import RealClock, Schedule, monotonic_s
 from vpp.link import LinkServer, PlanOffer
@@ -53,6 +55,16 @@ def test_a_window_reaches_to_midnight_or_to_the_next_one(park, plan):
     assert steps_left(park, plan.start + timedelta(hours=20), None) == 16
     assert steps_left(park, plan.start + timedelta(hours=23), None) == 100
     assert steps_left(park, plan.start + timedelta(hours=20, minutes=7), plan) == 16
+
+
+def test_actuators_stand_where_they_say_and_silent_ones_are_unknown(park, plan):
+    snapshot = snapshot_of(park, plan, plan.start)
+    said = {
+        name: Reading(values={"position": 1.0}, quality=quality, read_at=plan.start, age_s=0.0)
+        for name, quality in (("A_CAP66", Quality.BAD), ("A_T_MAIN_1", Quality.GOOD))
+    }
+    state = state_from_snapshot(park, replace(snapshot, readings={**snapshot.readings, **said}))
+    assert state.positions == {"A_T_MAIN_1": 1.0}
 
 
 def test_a_replan_keeps_the_window_and_sets_silent_devices_aside(park, planner, plan):
