@@ -25,7 +25,8 @@ def comparison_to_text(park: Park, comparison: Comparison) -> str:
     lines = [f"A {c.a}", f"B {c.b}", f"{c.steps} common steps from {c.start.astimezone(zone):%Y-%m-%d %H:%M}"]
     lines += [f"note: {note}" for note in c.notes]
     for title, _, pairs in tables(c):
-        moved = [p for p in pairs if abs(p.difference) > SAME or title in ("cost", "peaks")]
+        whole = title in ("cost", "peaks")
+        moved = [p for p in pairs if abs(p.difference) > SAME or (whole and (p.a or p.b))]
         if moved:
             lines += ["", f"{title:<32}{'A':>14}{'B':>14}{'B - A':>14}"]
             lines += [_row(pair) for pair in moved]
@@ -74,4 +75,6 @@ def _row(pair: Pair) -> str:
 
 
 def _figure(value: float) -> str:
+    if abs(value) < SAME:
+        return "0"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sized
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,34 @@ def plan_from_json(data: bytes, *, file: str) -> Plan:
         body = dict(document["plan"])
         if body.get("gap", 0.0) is None:
             body["gap"] = math.nan
-        return msgspec.convert(body, Plan, dec_hook=_list_to_array)
+        plan = msgspec.convert(body, Plan, dec_hook=_list_to_array)
+        if wrong := _misfit(plan):
+            raise ValueError(wrong)
+        return plan
     except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
         fault = Fault(file=file, wrong=str(error), expected=f"a plan file {FORMAT} version {VERSION}")
         raise InvalidInput((fault,)) from error
+
+
+def _misfit(plan: Plan) -> str:
+    """Return in words what of a plan read from a file does not belong together; else ''."""
+    if plan.steps < 1 or plan.step_min < 1 or any(t.tzinfo is None for t in (plan.start, plan.made_at)):
+        return "no steps, or times without a zone"
+    if not {"tie", "network"} <= plan.series.keys():
+        return "no series of the tie and the network"
+    groups: dict[str, Mapping[str, Sized]] = dict(plan.series)
+    groups |= {
+        "curtailment_cause": plan.curtailment_cause,
+        "vm_pu": plan.vm_pu,
+        "loading_percent": plan.loading_percent,
+        "shadow_prices": plan.shadow_prices,
+        "cost_by_step_cny": plan.cost_by_step_cny,
+    }
+    for group, series in groups.items():
+        for name, values in series.items():
+            if len(values) != plan.steps:
+                return f"{group}.{name} has {len(values)} values for {plan.steps} steps"
+    return ""
 
 
 def read_plan(path: Path | str) -> Plan:

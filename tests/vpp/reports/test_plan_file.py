@@ -27,7 +27,7 @@ def same(a, b):
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
 def test_a_plan_reads_back_bit_for_bit(plan, numbers):
-    series = {**plan.series, "odd": {"p_mw": np.array(numbers)}}
+    series = {**plan.series, "odd": {"p_mw": np.resize(np.array(numbers), plan.steps)}}
     plan = dataclasses.replace(plan, series=series, cost_cny=numbers[0])
     assert same(plan_from_json(plan_to_json(plan), file="plan.json"), plan)
 

@@ -149,6 +149,20 @@ def test_prices_costs_and_pins_come_back_from_the_file_unchanged(pinned, park):
     assert "cost energy [CNY]" in head
 
 
+def test_a_file_whose_parts_do_not_belong_together_is_refused(free):
+    body = json.loads(plan_to_json(free))
+    for change in (
+        {"steps": 95},
+        {"steps": 0},
+        {"start": "2026-03-17T00:00:00"},
+        {"vm_pu": {"B": [1.0]}},
+        {"series": {}},
+    ):
+        document = json.dumps({**body, "plan": {**body["plan"], **change}})
+        with pytest.raises(InvalidInput, match=r"x\.json"):
+            plan_from_json(document.encode(), file="x.json")
+
+
 def test_the_report_shows_prices_owners_reasons_and_pins(park, pinned):
     page = plan_to_html(park, pinned)
     for word in (
