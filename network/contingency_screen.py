@@ -9,12 +9,14 @@ twice what that came to on thousands of random operating points of both shipped 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from network.admittance import Complex
-from network.contingency import SOLVED, Operation, OutageFlows
+from network.contingency import SOLVED, Operation, OutageFlows, outage_flows
+from network.powerflow import Oracle
 from network.security import LOADING_MAX_PERCENT
 from vpp.types import Array
 
@@ -229,3 +231,9 @@ class Screen:
         flags = np.asarray(over.any(axis=1) | bad.any(axis=1)) & (self._flows.by_name[name].kind != "radial")
         fed = vm[:, detour.alive]
         return flags, np.stack([percent.max(axis=1), -fed.min(axis=1), fed.max(axis=1)])
+
+
+@lru_cache(maxsize=8)
+def screen_of(oracle: Oracle) -> Screen:
+    """Return the screen of an oracle's outages, built once for each oracle."""
+    return Screen(outage_flows(oracle))

@@ -15,11 +15,11 @@ import numpy as np
 from controllers.planning.armed import reach_at_once, reach_later
 from controllers.planning.curable import is_curable, resting
 from controllers.planning.slots import Situation
-from network.contingency import Aftermath, Breach, Operation, OutageFlows
+from network.contingency import Aftermath, Breach, Operation, outage_flows
 from network.contingency_actions import Action, actions
 from network.contingency_curable import uncurable
 from network.contingency_rows import outage_cuts
-from network.contingency_screen import Screen
+from network.contingency_screen import screen_of
 from network.powerflow import Oracle
 from network.security import Cut
 from vpp.types import Array, OutageAction, OutageBreach, OutageClass
@@ -77,18 +77,6 @@ class Cured:
 
     cuts: tuple[Cut, ...]
     held: frozenset[tuple[int, str]]
-
-
-@lru_cache(maxsize=8)
-def outage_flows(oracle: Oracle) -> OutageFlows:
-    """Return the power flows after the outages of an oracle's park, built once for each oracle."""
-    return OutageFlows(oracle)
-
-
-@lru_cache(maxsize=8)
-def screen_of(oracle: Oracle) -> Screen:
-    """Return the screen of an oracle's outages, built once."""
-    return Screen(outage_flows(oracle))
 
 
 @lru_cache(maxsize=8)

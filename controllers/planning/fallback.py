@@ -5,16 +5,19 @@ Both walk through the steps (`walks.py`), so they need neither solver nor time.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 
 from controllers.planning import slow_walks, walks
+from controllers.planning.contingency import classes, look
 from controllers.planning.limits import USED
 from controllers.planning.problem import COST_ITEMS
 from controllers.planning.reactive import NETWORK_RULES, planned, positions_of, relaxations_of
 from controllers.planning.release import by_name, tie_series
 from controllers.planning.slots import Situation
+from network.contingency import Operation
 from network.powerflow import AcStates, Oracle
 from network.reactive import VarPlan
 from network.security import violations
@@ -136,7 +139,11 @@ def _walked(
     var = _curtail(oracle, now, series)
     series = {name: series[name] for name in oracle.elements} | tie_series(now, var.states)
     series |= positions_of(now.park, var)
-    return _plan(now, series, var.states, label, words=words, given_up=relaxations_of(now.park, var))
+    plan = _plan(now, series, var.states, label, words=words, given_up=relaxations_of(now.park, var))
+    p = np.column_stack([series[name]["p_mw"] for name in oracle.elements])
+    before = Operation(p_mw=p, q_mvar=var.q_mvar, positions=var.positions)
+    told = classes(look(oracle, before, series), frozenset(), series["tie"]["import_mw"])
+    return replace(plan, contingencies=told)
 
 
 def _curtail(oracle: Oracle, now: Situation, series: dict[str, dict[str, Array]]) -> VarPlan:

@@ -10,6 +10,7 @@ import numpy as np
 
 from controllers.planning.checker import feeders
 from controllers.planning.checker.caes import caes_plant
+from controllers.planning.checker.contingency import contingencies
 from controllers.planning.checker.hydrogen import electrolyser, hydrogen
 from controllers.planning.checker.network import network, reserve
 from controllers.planning.checker.pins import pins
@@ -44,6 +45,7 @@ RULES = (
     "switching",
     "power_factor",
     "pin",
+    "contingency",
 )
 
 DEVICE_RULES: Mapping[type, Callable[[Seen, str], list[Violation]]] = {
@@ -72,10 +74,12 @@ def check(park: Park, plan: Plan, forecast: Forecast, oracle: Oracle | None = No
         found += DEVICE_RULES[type(device)](view, name)
     for name in park.loads:
         found += feeders.load(view, name)
-    states, in_network, error = network(view, oracle or Oracle(park))
+    oracle = oracle or Oracle(park)
+    states, in_network, error = network(view, oracle)
     found += in_network
     found += reserve(view)
     found += pins(view)
+    found += contingencies(view, oracle)
     return _certificate(tuple(found), states, error)
 
 
