@@ -1,6 +1,8 @@
 """Operating points of a grid, as a batch of power flows gives them."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,3 +28,14 @@ class AcStates:
     """(steps,), what the grid itself uses up: series, iron and shunt losses."""
     converged: npt.NDArray[np.bool_]
     """(steps,); False where there is no solution or an injection was not a finite number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rests:
+    """The grids of a window in which branches are out at times; see `network.timetable`."""
+
+    out: tuple[frozenset[str], ...]
+    """Branches out, by step."""
+    flows: Mapping[frozenset[str], Any]
+    """Branches out -> the `Oracle` of the rest."""
+    solve: Callable[..., AcStates]

@@ -66,7 +66,6 @@ def _tangent(flows: OutageFlows, outage: str, point: Operation) -> Array:
         point.q_mvar * kept,
         point.positions,
         q_per_p=flows.mvar_per_mw,
-        converged=flows.solve(outage, point).converged,
     )
     return np.concatenate([found.loading, found.vm, -found.vm], axis=2) * kept[None, :, None]
 

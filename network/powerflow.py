@@ -5,9 +5,9 @@ the from side) is handed to power-grid-model as generic branches, so both see on
 Powers here are injections, positive into the grid.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from power_grid_model import ComponentType, DatasetType, initialize_array
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from network.ac_states import AcStates
+from network.ac_states import AcStates, Rests
 from network.admittance import admittance
 from network.held import Complex, NodeFlow, held, solve_held
 from network.internal import branches_of, grid_model, refuse_foreign, to_internal
@@ -176,26 +176,40 @@ class BatchedFlow:
         )
 
     def voltages(self, p_node_mw: Array, q_node_mvar: Array, positions: Array | None = None) -> Complex:
-        """Return complex voltages in pu, (steps, internal nodes), of finite injections that have a solution.
+        """Return complex voltages in pu, (steps, internal nodes).
 
-        ValueError where generators hold voltages.
+        0 where no source feeds, nan in a step without a solution. ValueError where generators hold
+        voltages.
         """
         if self._held is not None:
             raise ValueError("voltages are not told where generators hold them")
-        out = self._run(p_node_mw, q_node_mvar, positions, {ComponentType.node: {"u_pu", "u_angle"}})
+        s = p_node_mw + 1j * q_node_mvar
+        finite = np.asarray(np.isfinite(s).all(axis=1), dtype=np.bool_)
+        s = np.where(finite[:, None], s, 0.0)
+        out, ok = self._run(s.real, s.imag, positions, {ComponentType.node: {"u_pu", "u_angle"}})
         node = out[ComponentType.node]
-        return np.asarray(node["u_pu"] * np.exp(1j * node["u_angle"]))
+        v = np.asarray(node["u_pu"] * np.exp(1j * node["u_angle"]))
+        v[:, ~self._live] = 0.0
+        v[~(finite & ok & (np.abs(v[:, self._live]) > COLLAPSED_PU).all(axis=1))] = np.nan
+        return v
 
-    def _run(self, p: Array, q: Array, positions: Array | None, wanted: Any) -> Any:
+    def _run(
+        self, p: Array, q: Array, positions: Array | None, wanted: Any
+    ) -> tuple[Any, npt.NDArray[np.bool_]]:
+        """Return power-grid-model's answer and (steps,) whether it found one."""
         first = 4 * self._nodes + len(self._branches.ends)
         moved = {} if positions is None else moves(self.movable, self._per_step, positions, first)
         drawn = {"p_specified": -1e6 * p, "q_specified": -1e6 * q}
-        return self._model.calculate_power_flow(
+        out = self._model.calculate_power_flow(
             update_data={ComponentType.sym_load: drawn, **moved},
             output_component_types=wanted,
             error_tolerance=TOLERANCE_PU,
             continue_on_batch_error=True,
         )
+        ok = np.ones(len(p), dtype=np.bool_)
+        if (error := self._model.batch_error) is not None:
+            ok[error.failed_scenarios] = False
+        return out, ok
 
     def _flow(self, p: Array, q: Array, positions: Array | None) -> NodeFlow:
         wanted = {
@@ -204,10 +218,7 @@ class BatchedFlow:
             ComponentType.generic_branch: {"i_from", "i_to"},
             ComponentType.transformer: {"i_from", "i_to"},
         }
-        out = self._run(p, q, positions, wanted)
-        ok = np.ones(len(p), dtype=np.bool_)
-        if (error := self._model.batch_error) is not None:
-            ok[error.failed_scenarios] = False
+        out, ok = self._run(p, q, positions, wanted)
         side = out[ComponentType.generic_branch]
         if self.movable.taps:
             for end in ("i_from", "i_to"):
@@ -227,16 +238,6 @@ class BatchedFlow:
         loading = np.maximum(i_from_a[:, row] / rating[:, 0], i_to_a[:, row] / rating[:, 1]) / 10
         loading[:, row < 0] = 0.0
         return loading
-
-
-@dataclass(frozen=True, slots=True)
-class Rests:
-    """The grids of a window in which branches are out at times; see `network.timetable`."""
-
-    out: tuple[frozenset[str], ...]
-    """Branches out, by step."""
-    flows: Mapping[frozenset[str], "Oracle"]
-    solve: Callable[..., AcStates]
 
 
 class Oracle:

@@ -212,7 +212,7 @@ def _tangent(
 ) -> tuple[Array, Array, Array]:
     """Return limits (steps, rows) and their and the losses' derivatives, solved for at each point."""
     states = oracle.solve(*point)
-    found = slopes(oracle, *point, q_per_p=follows, converged=states.converged)
+    found = slopes(oracle, *point, q_per_p=follows)
     return limit_values(states), np.concatenate([found.loading, found.vm, -found.vm], axis=2), found.losses
 
 

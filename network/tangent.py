@@ -33,19 +33,10 @@ def has_tangent(oracle: Oracle) -> bool:
     return oracle.rests is None and oracle.flow.admittance.exact
 
 
-def slopes(
-    oracle: Oracle,
-    p_mw: Array,
-    q_mvar: Array,
-    positions: Array | None,
-    *,
-    q_per_p: Array,
-    converged: npt.NDArray[np.bool_],
-) -> Slopes:
+def slopes(oracle: Oracle, p_mw: Array, q_mvar: Array, positions: Array | None, *, q_per_p: Array) -> Slopes:
     """Return the derivatives at points of shape (steps, elements), positions (steps, actuators).
 
-    Q moves by `q_per_p` (elements,) with an element's P. `converged` (steps,) says where a power flow
-    has a solution.
+    Q moves by `q_per_p` (elements,) with an element's P.
     """
     flow = oracle.flow
     k, n = p_mw.shape
@@ -55,21 +46,17 @@ def slopes(
         losses=np.full((k, n), np.nan),
     )
     p_node, q_node, at = oracle.at_nodes(p_mw, q_mvar, positions)
-    solved = np.flatnonzero(converged)
-    if not len(solved):
-        return found
-    v = flow.voltages(p_node[solved], q_node[solved], None if at is None else at[solved])
-    v[:, ~flow.live] = 0.0
-    alike = np.zeros(len(solved), dtype=np.int64)
+    v = flow.voltages(p_node, q_node, at)
+    solved = np.isfinite(v).all(axis=1)
+    alike = np.zeros(k, dtype=np.int64)
     if at is not None:
         # banks and taps stand still for hours: one admittance matrix serves many steps
-        alike = np.unique(np.round(at[solved], 6), axis=0, return_inverse=True)[1].ravel()
-    for group in range(alike.max() + 1):
-        own = np.flatnonzero(alike == group)
-        rows = solved[own]
+        alike = np.unique(np.round(at, 6), axis=0, return_inverse=True)[1].ravel()
+    for group in np.unique(alike[solved]):
+        rows = np.flatnonzero(solved & (alike == group))
         stand = None if at is None else at[rows[0]]
         found.loading[rows], found.vm[rows], found.losses[rows] = _at_one_stand(
-            oracle, v[own], stand, q_per_p
+            oracle, v[rows], stand, q_per_p
         )
     return found
 

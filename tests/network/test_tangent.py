@@ -49,8 +49,7 @@ def test_a_step_without_solution_has_no_tangent_and_spoils_no_other(chifeng):
     oracle, p, q, positions = chifeng
     p = np.vstack([p[:2], np.full((1, p.shape[1]), -900.0)])
     q = np.vstack([q[:2], np.zeros((1, p.shape[1]))])
-    states = oracle.solve(p, q, positions[:3])
-    found = slopes(oracle, p, q, positions[:3], q_per_p=np.zeros(p.shape[1]), converged=states.converged)
+    found = slopes(oracle, p, q, positions[:3], q_per_p=np.zeros(p.shape[1]))
     assert np.isnan(found.losses[2]).all()
     assert np.isfinite(found.losses[:2]).all()
     assert np.isfinite(found.loading[:2]).all()
@@ -58,9 +57,7 @@ def test_a_step_without_solution_has_no_tangent_and_spoils_no_other(chifeng):
 
 def test_one_mw_more_of_load_anywhere_costs_more_than_one_mw_at_the_tie(chifeng):
     oracle, p, q, positions = chifeng
-    states = oracle.solve(p, q, positions)
-    none = np.zeros(p.shape[1])
-    found = slopes(oracle, p, q, positions, q_per_p=none, converged=states.converged)
+    found = slopes(oracle, p, q, positions, q_per_p=np.zeros(p.shape[1]))
     loads = [k for k, e in enumerate(oracle.elements) if e in oracle.park.loads]
     assert (found.losses[0, loads] < 0).all(), "a MW less drawn on a winter evening saves losses"
 
