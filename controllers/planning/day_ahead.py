@@ -22,6 +22,18 @@ class Inbox:
     pins: tuple[Pin, ...] = ()
     trouble: str = ""
     """What could not be read, in words."""
+    read_ns: int = 0
+    """Stamp of the pins' file when it was read; 0: there was none."""
+
+    def has_news(self) -> bool:
+        """Return whether the pins were changed since they were read."""
+        return self._stamp_ns() != self.read_ns
+
+    def _stamp_ns(self) -> int:
+        try:
+            return self.state.pins.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def day_plan(self, park: Park, at: datetime) -> DayPlan | None:
         """Return the plan of the local day of `at`, once, as soon as it is in force."""
@@ -40,6 +52,7 @@ class Inbox:
 
     def pins_from(self, at: datetime) -> tuple[Pin, ...]:
         """Return the pins that have not ended."""
+        self.read_ns = self._stamp_ns()
         try:
             self.pins, self.trouble = stored_pins(self.state.pins), ""
         except InvalidInput as error:

@@ -132,6 +132,7 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
                 snapshot = replace(measured, at=max(measured.at, start))
                 # control without a plan needs one at once, whatever the period
                 wanting = snapshot.plan_id is None and desk.plan is None
+                wanting |= desk.inbox is not None and desk.inbox.has_news()
                 if wanting or due(snapshot.at, desk.last_at, desk.park.horizon.replan_min):
                     await _serve_plan(desk, clock, link, snapshot)
     except (DeviceFailure, TimedOut) as lost:

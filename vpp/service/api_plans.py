@@ -106,7 +106,7 @@ def _add_pins(router: APIRouter, state: StateDir, ledger: Ledger) -> None:
 
     @router.post("/pins", dependencies=[needs(Scope.PIN_WRITE)])
     async def add(request: Request) -> Response:
-        """Hold elements fixed from the next re-plan on; answers with all pins."""
+        """Hold elements fixed; the planner plans anew at once; answers with all pins."""
         return await _change(request, lambda texts: add_pins(state, texts))
 
     @router.post("/pins/remove", dependencies=[needs(Scope.PIN_WRITE)])

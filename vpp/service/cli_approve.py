@@ -70,7 +70,7 @@ def add(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold elements fixed from the next re-plan on."""
+    """Hold elements fixed: the planner plans anew at once."""
     from vpp.service.approvals import add_pins
     from vpp.service.runs import find_recorded
 
@@ -91,7 +91,7 @@ def remove(
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let go what was held, from the next re-plan on."""
+    """Let go what was held: the planner plans anew at once."""
     from vpp.service.approvals import remove_pins
     from vpp.service.runs import find_recorded
 

@@ -67,6 +67,15 @@ def test_a_file_that_cannot_be_read_is_told_and_changes_nothing(state, park, pla
     assert inbox.pins_from(pin.end) == ()
 
 
+def test_a_changed_pin_is_news_once(state, plan):
+    inbox = Inbox(state=state)
+    assert not inbox.has_news()
+    store_pins(state.pins, ())
+    assert inbox.has_news()
+    inbox.pins_from(plan.start)
+    assert not inbox.has_news()
+
+
 def test_a_replan_at_the_days_begin_keeps_window_and_commitments_of_the_days_plan(state, park, planner, plan):
     desk = Desk(park=park, planner=planner, inbox=Inbox(state=state))
     at = plan.start + timedelta(seconds=1)
