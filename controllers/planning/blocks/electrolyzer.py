@@ -19,6 +19,8 @@ from vpp.devices import Electrolyzer, electrolyzer
 from vpp.park.model import Park
 from vpp.types import Array
 
+SOON_MIN = 0.5
+"""A hot start that takes no longer is none for a plan (assumption)."""
 NAMES = ("work", "on", "warm", "heat", "start", "h2", "lost")
 
 
@@ -117,6 +119,22 @@ def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
     )
 
 
+def on_now(device: Electrolyzer, state: Mapping[str, float]) -> int:
+    """Return how many stacks work at the measured power."""
+    warm, heating = state.get("warm_stacks", float(device.params.stacks)), state.get("heating_stacks", 0.0)
+    drawn_mw = max(0.0, -state.get("p_mw", 0.0)) - heating * device.stack_standby_mw
+    return electrolyzer.best_stacks(device, drawn_mw, round(warm))
+
+
+def _most_on(plant: Plant, situation: Situation, wait_min: Array, on: float) -> Array:
+    """Return (n,) the most stacks on: too soon for a hot start those that are, or were told to be."""
+    device = plant.device
+    told = situation.previous_series(device.resource.id, "stacks")
+    known = np.zeros(len(wait_min)) if told is None else np.nan_to_num(told)
+    near = wait_min < device.params.hot_start_min - SOON_MIN
+    return np.where(near, np.maximum(on, known), float(device.params.stacks))
+
+
 def _update(plant: Plant, situation: Situation) -> Bounds:
     """Set what the plan begins with and return the bounds; a plant that does not answer has no stack."""
     device, window, n = plant.device, situation.window, situation.window.axis.n
@@ -124,13 +142,11 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
     answers = float(situation.is_available(device.resource.id))
     warm = round(state.get("warm_stacks", float(stacks))) * answers
     heating = round(state.get("heating_stacks", 0.0)) * answers
-    drawn_mw = max(0.0, -state.get("p_mw", 0.0)) - heating * device.stack_standby_mw
-    on = electrolyzer.best_stacks(device, drawn_mw, int(warm))
-    slots = np.arange(n)
-    wait_min = [(window.slot_start(k) - window.at).total_seconds() / 60 for k in range(n)]
-    ready = np.array(wait_min) >= device.params.cold_start_min - 1e-6
+    on, slots = min(on_now(device, state), warm), np.arange(n)
+    wait_min = np.array([(window.slot_start(k) - window.at).total_seconds() / 60 for k in range(n)])
+    ready = wait_min >= device.params.cold_start_min - 1e-6
     left_min = state.get("heating_min", 0.0)
-    first = int(np.argmax(np.array(wait_min) >= left_min - 1e-6)) if heating else 0
+    first = int(np.argmax(wait_min >= left_min - 1e-6)) if heating else 0
     plant.ripe.value = np.where(slots == max(first, window.first), heating, 0.0)
     drawn_h = np.clip(window.dt_h - np.maximum(0.0, np.cumsum(window.dt_h) - left_min / 60), 0.0, window.dt_h)
     share = np.divide(drawn_h, window.dt_h, out=np.zeros(n), where=window.dt_h > 0)
@@ -142,7 +158,7 @@ def _update(plant: Plant, situation: Situation) -> Bounds:
         "p_mw": (np.where(gone, -np.inf, device.resource.p_min_mw), np.full(n, np.inf)),
         "work": free,
         "h2": free,
-        "on": (np.where(gone, on, 0.0), np.where(gone, on, stacks * live)),
+        "on": (np.where(gone, on, 0.0), np.where(gone, on, _most_on(plant, situation, wait_min, on) * live)),
         "warm": (np.where(gone, warm, 0.0), np.where(gone, warm, stacks * answers)),
         "heat": (np.zeros(n), np.where(ready, stacks * live, 0.0)),
         "start": (np.zeros(n), np.where(gone, 0.0, np.inf)),

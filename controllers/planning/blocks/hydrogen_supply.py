@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from controllers.planning.blocks import ramped
+from controllers.planning.blocks.electrolyzer import on_now
 from controllers.planning.slots import Situation
 from vpp.devices import Ammonia, Electrolyzer, H2Store, ammonia, electrolyzer
 from vpp.types import Array
@@ -31,11 +32,14 @@ def production_kg_per_h(situation: Situation) -> Array:
 
 
 def _warm_share(situation: Situation, name: str, device: Electrolyzer, steps: int) -> Array:
-    """Return (steps,) the share of the stacks that can be warm: all of them after a cold start's time."""
+    """Return (steps,) the share of the stacks that can work, after the time of a hot and of a cold start."""
     window = situation.window
-    warm = situation.state.resources[name].get("warm_stacks", float(device.params.stacks))
+    state = situation.state.resources[name]
+    warm = state.get("warm_stacks", float(device.params.stacks))
     wait_min = window.axis.step_min * np.arange(steps) - (window.at - window.start).total_seconds() / 60
-    return np.where(wait_min >= device.params.cold_start_min, 1.0, warm / device.params.stacks)
+    share = np.where(wait_min >= device.params.cold_start_min, 1.0, warm / device.params.stacks)
+    now = on_now(device, state) / device.params.stacks
+    return np.where(wait_min >= device.params.hot_start_min, share, np.minimum(share, now))
 
 
 def least_mw(situation: Situation, device: Ammonia) -> Array:

@@ -203,3 +203,15 @@ def test_a_loop_that_runs_again_too_early_is_refused(big, made, forecast):
     bad = replace(made, series={**made.series, "NH3": {**made.series["NH3"], "p_mw": -load, "load_mw": load}})
     rules = {v.rule for v in check(big, bad, forecast).violations if v.resource == "NH3"}
     assert "minimum_time" in rules
+
+
+def test_a_plant_on_standby_works_from_the_first_step_that_a_hot_start_reaches(big, maker, forecast, made):
+    standby = big.devices["ALK1"].standby_mw
+    assert made.series["ALK1"]["load_mw"][0] == pytest.approx(standby)
+    assert made.series["ALK1"]["load_mw"][1:8].max() > 10.0
+    # control starts it ahead by the plan in force: the next plan counts on it, standby power or not
+    state = initial_state(big, forecast.start + timedelta(minutes=15))
+    again = maker.plan(state, forecast, steps=STEPS - 1, deadline_s=GUARD_S, previous=made).plan
+    alone = maker.plan(state, forecast, steps=STEPS - 1, deadline_s=GUARD_S).plan
+    assert again.series["ALK1"]["load_mw"][0] > 5.0
+    assert alone.series["ALK1"]["load_mw"][0] == pytest.approx(standby)
