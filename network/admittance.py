@@ -50,18 +50,21 @@ class Admittance:
         np.add.at(matrix, (self.bank_node, self.bank_node), (steps - self.bank_steps) * self.bank_pu)
         ratio = 1 + (np.round(taps) - self.tap_neutral) * self.tap_share
         ratio /= 1 + (self.tap_pos - self.tap_neutral) * self.tap_share
-        for row, k in zip(self.tap_row, ratio, strict=True):
-            scaled = self.sides[row] / np.array([[k * k, k], [k, 1.0]])
-            matrix[np.ix_(self.ends[row], self.ends[row])] += scaled - self.sides[row]
-            sides[row] = scaled
+        one = np.ones_like(ratio)
+        by = np.array([[ratio * ratio, ratio], [ratio, one]]).transpose(2, 0, 1)
+        sides[self.tap_row] = self.sides[self.tap_row] / by
+        self._add(matrix, self.tap_row, sides[self.tap_row] - self.sides[self.tap_row])
         return matrix, sides
+
+    def _add(self, matrix: Complex, rows: npt.NDArray[np.int64], sides: Complex) -> None:
+        ends = self.ends[rows]
+        np.add.at(matrix, (ends[:, :, None], ends[:, None, :]), sides)
 
     def without(self, rows: npt.NDArray[np.int64]) -> "Admittance":
         """Return the same grid with series elements out of service."""
         matrix, sides = self.matrix.copy(), self.sides.copy()
-        for row in rows:
-            matrix[np.ix_(self.ends[row], self.ends[row])] -= sides[row]
-            sides[row] = 0.0
+        self._add(matrix, rows, -sides[rows])
+        sides[rows] = 0.0
         return replace(self, matrix=matrix, sides=sides)
 
 
