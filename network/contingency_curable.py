@@ -6,9 +6,11 @@ Only branch ratings are judged: voltages are the business of banks, taps and the
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandapower as pp
 
 from network.contingency import Breach, Operation, OutageFlows
 from network.contingency_rows import slopes
+from network.powerflow import Oracle
 from network.security import LOADING_MAX_PERCENT, limit_values
 from vpp.park.model import Park
 from vpp.types import Array
@@ -29,6 +31,20 @@ class Uncurable:
     """The lowest loading found."""
     when: str
     """The situation it was judged in, in words."""
+
+    @property
+    def branch(self) -> str:
+        """Return the name of the overloaded branch."""
+        return self.row.removeprefix("branch:")
+
+
+def uncurable_of(park: Park) -> tuple[Uncurable, ...] | None:
+    """Return the same of a park; None where its grid has no power flow even without load."""
+    try:
+        oracle = Oracle(park)
+    except pp.LoadflowNotConverged:
+        return None
+    return uncurable(OutageFlows(oracle))
 
 
 def uncurable(flows: OutageFlows) -> tuple[Uncurable, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from vpp.errors import Fault, InvalidInput
 from vpp.park.model import Park
+from vpp.reports.plan_outages import outage_columns
 from vpp.types import Array, Plan
 
 FORMAT = "yuanwang.plan"
@@ -170,6 +171,7 @@ def _columns(park: Park, plan: Plan) -> Iterator[tuple[str, Array | tuple[str, .
         yield f"bus {bus}.vm_pu [pu]", values
     for branch, values in plan.loading_percent.items():
         yield f"branch {branch}.loading_percent [%]", values
+    yield from outage_columns(plan)
 
 
 def _cell(value: Any) -> str:

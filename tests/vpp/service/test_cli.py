@@ -70,7 +70,18 @@ def test_wrong_usage_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixtu
 
 def test_a_good_park_is_exit_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["park", "check", "small10", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["park"] == "small10"
+    said = json.loads(capsys.readouterr().out)
+    assert said["park"] == "small10"
+    assert {row["outage"] for row in said["outages"]} == {"C10_FDR_1", "C10_FDR_2"}
+
+
+def test_outages_that_no_dispatch_cures_are_listed_with_their_least_overload(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run(["park", "check", "small10"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "no dispatch cures" in line]
+    assert len(said) == 2
+    assert "C10_FDR_1, C10_FDR_2 carries 121 %" in said[0]
 
 
 @pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8", "zh_CN.GB18030"])
