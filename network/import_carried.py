@@ -11,6 +11,9 @@ from network.import_names import Names
 from vpp.errors import Fault
 from vpp.types import Bus, LineType, Switch, TrafoType
 
+PARALLEL_MAX = 100
+"""Most units that one row may stand for; assumption, more is a slip."""
+
 
 @dataclass
 class Carried:

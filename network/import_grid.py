@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from network.import_carried import Carried, number, open_end, open_ends
+from network.import_carried import PARALLEL_MAX, Carried, number, open_end, open_ends
 from network.import_lines import couplers_of, impedances_of, lines_of
 from network.import_trafos import Leg, legs
 from vpp.types import ExtGrid, Grid, Shunt, Switch, Trafo, TrafoType
@@ -70,6 +70,9 @@ def _trafos(on: Carried, switches: list[Switch]) -> list[Trafo]:
         standing = [end for end in ends if end not in opened]
         if not on.live(*standing) or not (standing or leg.star):
             skipped += 1
+            continue
+        if not 1 <= leg.parallel <= PARALLEL_MAX:
+            on.fault("trafo", leg.index, f"{leg.parallel} parallel units", f"1 to {PARALLEL_MAX}")
             continue
         for unit in range(leg.parallel):
             key = (et, leg.index, unit)

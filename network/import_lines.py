@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from network.import_carried import Carried, number, open_end, open_ends
+from network.import_carried import PARALLEL_MAX, Carried, number, open_end, open_ends
 from vpp.types import Line, LineType, Switch
 
 PARK_HZ = 50.0
@@ -34,7 +34,10 @@ def lines_of(on: Carried, switches: list[Switch]) -> Iterator[Line]:
             levels = f"joins {on.vn_kv(ends[0]):g} kV and {on.vn_kv(ends[1]):g} kV"
             on.fault("line", index, levels, "one nominal voltage at both ends")
             continue
-        kind = _line_type(on, row, int(row["parallel"]) if row["parallel"] > 0 else 1)
+        if not 1 <= row["parallel"] <= PARALLEL_MAX:
+            on.fault("line", index, f"{row['parallel']} parallel circuits", f"1 to {PARALLEL_MAX}")
+            continue
+        kind = _line_type(on, row)
         if kind is None:
             on.fault("line", index, "no impedance or a rating of 0", "r or x and max_i_ka above 0")
             continue
@@ -53,7 +56,7 @@ def lines_of(on: Carried, switches: list[Switch]) -> Iterator[Line]:
         on.notes.append(f"{count} lines {why} are left out")
 
 
-def _line_type(on: Carried, row: Any, parallel: int) -> LineType | None:
+def _line_type(on: Carried, row: Any) -> LineType | None:
     df = number(row, "df", 1.0)
     r, x = float(row["r_ohm_per_km"]), float(row["x_ohm_per_km"])
     warm = number(row, "temperature_degree_celsius", 20.0)

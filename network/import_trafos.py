@@ -122,7 +122,7 @@ def _two_windings(net: Any, notes: list[str]) -> Iterator[Leg]:
             hv_bus=int(row["hv_bus"]),
             lv_bus=int(row["lv_bus"]),
             star_near=int(row["hv_bus"]),
-            parallel=max(int(row["parallel"]), 1),
+            parallel=int(row["parallel"]),
             std_type=row["std_type"] if isinstance(row["std_type"], str) else "",
             figures=tuple(float(x) for x in figures),
             tap_pos=int(taps.pos[k]) if taps.kept[k] else 0,

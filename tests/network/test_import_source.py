@@ -1,6 +1,7 @@
 """What is no grid is refused in words, and nothing of it comes to life."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pandapower as pp
 import pandapower.networks as cases
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from network.import_park import import_pandapower
 from network.import_source import source_from_simbench
@@ -40,8 +43,8 @@ def refused_text(text: str, folder: Path) -> str:
     return str(told.value)
 
 
-def changed(change: Callable[[Tree], None], folder: Path) -> str:
-    pp.to_json(small(), str(folder / "net.json"))
+def changed(change: Callable[[Tree], None], folder: Path, net: Any = None) -> str:
+    pp.to_json(small() if net is None else net, str(folder / "net.json"))
     tree = json.loads((folder / "net.json").read_text())
     change(tree)
     return json.dumps(tree)
@@ -135,6 +138,42 @@ def test_branches_without_a_counterpart_are_all_told_at_once(tmp_path: Path) -> 
 
 def test_a_grid_that_stands_only_by_voltage_control_is_refused_in_words(tmp_path: Path) -> None:
     assert "flat start" in refused(cases.case300(), tmp_path)
+
+
+NASTY = (None, float("nan"), float("inf"), -1, 0, -1e9, 1e30, "x", "", True, 2**62, [1], {"a": 1}, 77, 10**7)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_cell_may_be_nonsense(tmp_path: Path, data: st.DataObject) -> None:
+    def one_cell(tree: Tree) -> None:
+        tables = {t: json.loads(v["_object"]) for t, v in tree["_object"].items() if is_table(v)}
+        name = data.draw(st.sampled_from([t for t, frame in tables.items() if frame["data"]]))
+        row = data.draw(st.sampled_from(tables[name]["data"]))
+        row[data.draw(st.integers(0, len(row) - 1))] = data.draw(st.sampled_from(NASTY))
+        tree["_object"][name]["_object"] = json.dumps(tables[name])
+
+    net = small()
+    pp.create_transformer(net, 1, pp.create_bus(net, 0.4), "0.63 MVA 20/0.4 kV")
+    pp.create_sgen(net, 2, 0.1)
+    (tmp_path / "net.json").write_text(changed(one_cell, tmp_path, net))
+    shutil.rmtree(tmp_path / "park", ignore_errors=True)
+    try:
+        import_pandapower(tmp_path / "net.json", tmp_path / "park")
+    except InvalidInput:
+        assert not (tmp_path / "park").exists()
+    else:
+        load_park(tmp_path / "park")
+
+
+def is_table(value: object) -> bool:
+    return isinstance(value, dict) and value.get("_class") == "DataFrame"
+
+
+def test_a_row_that_stands_for_too_many_is_refused(tmp_path: Path) -> None:
+    net = small()
+    net.line["parallel"] = 101
+    assert "parallel circuits" in refused(net, tmp_path)
 
 
 def test_without_simbench_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
