@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from network.model import q_per_p
+from network.model import commands_q, q_per_p
 from network.powerflow import AcStates, Oracle
 from network.security import LimitRows, limit_rows, limit_values
 from vpp.park.model import Park
@@ -150,7 +150,9 @@ class OutageFlows:
         self.park = oracle.park
         self.outages = outages(oracle.park)
         self.by_name: Mapping[str, Outage] = {outage.name: outage for outage in self.outages}
-        self.mvar_per_mw = np.array([q_per_p(oracle.park, e) for e in oracle.elements])
+        self.mvar_per_mw = np.array(
+            [0.0 if commands_q(oracle.park, e) else q_per_p(oracle.park, e) for e in oracle.elements]
+        )
         """(elements,): how the reactive power of each moves with its active one."""
         self._rest = {o.name: oracle.without(o.branches) for o in self.outages if o.branches}
         self._gone = {o.name: np.isin(oracle.elements, o.devices) for o in self.outages}
