@@ -1,9 +1,11 @@
-"""A load with its interruptible blocks, each behind one breaker of the shed terminal."""
+"""A load with its interruptible blocks, each behind a breaker of the shed terminal, and its trimmed part."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from hil.trim import UNTRIMMED, TrimState, command, moved
+from vpp.park.interruption import connected_share, part_mw, trim_max_mw
 from vpp.types import Load
 
 
@@ -23,6 +25,7 @@ class LoadState:
     """Bit mask of drill outputs; they move nothing."""
     closed_at: Mapping[int, datetime]
     """By block the plant time at which it was last closed again."""
+    trim: TrimState = UNTRIMMED
 
 
 def at_rest(demand_mw: float = 0.0) -> LoadState:
@@ -35,29 +38,43 @@ def at_rest(demand_mw: float = 0.0) -> LoadState:
 def drawn_mw(load: Load, state: LoadState, at: datetime) -> float:
     """Return the power drawn at plant time `at`, >= 0.
 
-    Open blocks take away their equal part of the interruptible share; a block draws
-    `rebound_share` more of its part for `restart_min` after it was closed (assumption).
+    Open blocks take away their equal part of the interruptible share, then what is trimmed goes; a block
+    draws `rebound_share` more of its part for `restart_min` after it was closed (assumption).
     """
-    if load.blocks == 0:
-        return state.demand_mw
-    part = state.demand_mw * load.interruptible_share / load.blocks
-    closed = state.demand_mw - part * state.open_blocks.bit_count()
+    closed = state.demand_mw * connected_share(load, state.open_blocks.bit_count()) - trimmed_mw(load, state)
     if not state.closed_at:
         return closed
     window = timedelta(minutes=load.restart_min)
     rebounding = sum(
         1 for k, since in state.closed_at.items() if not state.open_blocks >> k & 1 and at - since < window
     )
-    return closed + part * load.rebound_share * rebounding
+    return closed + part_mw(load, state.demand_mw) * load.rebound_share * rebounding
+
+
+def trimmed_mw(load: Load, state: LoadState) -> float:
+    """Return what is trimmed now, MW >= 0, within what may be at this demand with these breakers."""
+    if state.trim.trimmed_mw == 0.0:
+        return 0.0
+    return min(state.trim.trimmed_mw, trim_max_mw(load, state.demand_mw, state.open_blocks.bit_count()))
+
+
+def trimming(load: Load, state: LoadState, at: datetime, dt_s: float) -> LoadState:
+    """Return the load with what it trims moved by `dt_s` from plant time `at`."""
+    if state.trim.until is None:
+        return state
+    most = trim_max_mw(load, state.demand_mw, state.open_blocks.bit_count())
+    return replace(state, trim=moved(load, state.trim, most, at=at, dt_s=dt_s))
 
 
 def switch(load: Load, state: LoadState, values: Mapping[str, float], at: datetime) -> LoadState:
     """Return the load after a write to its outputs `block_k` and `test_k` (1 = open) at plant time `at`.
 
     Breakers move `shed_time_ms` later, by `follow`. Outputs beyond the load's blocks have no breaker
-    behind them and stay 0.
+    behind them and stay 0. Points of the trimmed part come in one write (`hil.trim`).
     """
     state = follow(state, at)
+    if "trim_mw" in values:
+        state = replace(state, trim=command(state.trim, values, at))
     masks = {"block": state.ordered_blocks, "test": state.test_blocks}
     for k in range(load.blocks):
         for output, mask in masks.items():
@@ -89,7 +106,9 @@ def follow(state: LoadState, at: datetime) -> LoadState:
 
 
 def outputs(state: LoadState) -> dict[str, float]:
-    """Return the state of every output point of a shed terminal."""
-    return {f"block_{k + 1}": float(state.ordered_blocks >> k & 1) for k in range(16)} | {
-        f"test_{k + 1}": float(state.test_blocks >> k & 1) for k in range(16)
-    }
+    """Return the state of every output point and command register of a shed terminal."""
+    return (
+        {**state.trim.registers}
+        | {f"block_{k + 1}": float(state.ordered_blocks >> k & 1) for k in range(16)}
+        | {f"test_{k + 1}": float(state.test_blocks >> k & 1) for k in range(16)}
+    )

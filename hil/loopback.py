@@ -11,7 +11,7 @@ from hil.pdu import Refusal, Write
 from hil.rig import Rig
 from vpp import points
 from vpp.clock import Clock
-from vpp.types import Ack, Move, Outcome, Quality, Reading, Setpoint
+from vpp.types import Ack, Move, Outcome, Quality, Reading, Setpoint, Trim
 
 
 class LoopbackField:
@@ -51,7 +51,7 @@ class LoopbackField:
         quality = Quality.GOOD if age_s == 0 else Quality.STALE
         return Reading(values=values, quality=quality, read_at=at, age_s=age_s)
 
-    async def write(self, setpoints: Sequence[Setpoint | Move]) -> Mapping[str, Ack]:
+    async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         """Write each setpoint to its device."""
         return {s.device: self._command(s.device, points.command_points(s)) for s in setpoints}
 

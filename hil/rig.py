@@ -129,7 +129,8 @@ class Rig:
             middle = self.now + timedelta(seconds=dt_s / 2)
             for name, series in demand.items():
                 followed = shed_terminal.follow(self._loads[name], middle)
-                self._loads[name] = replace(followed, demand_mw=float(series[k]))
+                due = replace(followed, demand_mw=float(series[k]))
+                self._loads[name] = shed_terminal.trimming(self._park.loads[name], due, self.now, dt_s)
             drawn = self._drawn_mw()
             p_mw[k, len(self._units) :] = [-p for p in drawn]
             for name, p in zip(self._loads, drawn, strict=True):
@@ -263,6 +264,7 @@ class Rig:
                 "p_mw": p_mw,
                 "q_mvar": self._q_mvar(endpoint, p_mw),
                 "breakers": float(state.open_blocks),
+                "trimmed_mw": shed_terminal.trimmed_mw(self._park.loads[endpoint], state),
                 "energy_in_mwh": self._load_mwh[endpoint],
             }
         if endpoint in self._meters:

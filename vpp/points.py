@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from vpp.types import Access, Move, Point, Setpoint
+from vpp.types import Access, Move, Point, Setpoint, Trim
 
 WIDTH: Mapping[str, int] = {
     "bool": 1,
@@ -262,7 +262,7 @@ VARS = 4.0
 """SunSpec 704 `VarSetMod`: the setting is in vars; priority 0 is active power's."""
 
 
-def command_points(setpoint: Setpoint | Move) -> dict[str, float]:
+def command_points(setpoint: Setpoint | Move | Trim) -> dict[str, float]:
     """Return a command by point name for every map; `encode` ignores what a map lacks.
 
     SunSpec maps have one reversion timer (model 704, `WSetRvrtTms`): the time-to-live and the
@@ -273,6 +273,13 @@ def command_points(setpoint: Setpoint | Move) -> dict[str, float]:
             "setpoint_position": setpoint.position,
             "epoch": float(setpoint.epoch),
             "sequence": float(setpoint.sequence),
+        }
+    if isinstance(setpoint, Trim):
+        return {
+            "trim_mw": setpoint.trim_mw,
+            "epoch": float(setpoint.epoch),
+            "sequence": float(setpoint.sequence),
+            "ttl_s": setpoint.ttl_s,
         }
     return {
         "setpoint_mw": setpoint.p_mw,

@@ -20,7 +20,7 @@ from controllers.acting.tracking import Correction, Tracker
 from vpp.clock import Clock
 from vpp.journal import Journal, SnapshotLog
 from vpp.park.model import Park
-from vpp.types import DispatchOrder, Mode, Move, Reading, Reply, Setpoint, ShedReport, Snapshot
+from vpp.types import DispatchOrder, Mode, Move, Reading, Reply, Setpoint, ShedReport, Snapshot, Trim
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,8 +59,10 @@ class Core:
     setpoints: dict[str, Setpoint] = fresh(default_factory=dict)
     moves: dict[str, Move] = fresh(default_factory=dict)
     """Last command sent to each actuator."""
+    trims: dict[str, Trim] = fresh(default_factory=dict)
+    """Last command to trim sent to each load."""
     asked_since: dict[str, datetime] = fresh(default_factory=dict)
-    """By actuator when its present target was first asked for."""
+    """By actuator, and by load to trim, when the present target was first asked for."""
     correction: Correction = fresh(default_factory=Correction)
     curtailed_mw: float = 0.0
     """Wind and PV that the last cycle held back beyond the plan."""

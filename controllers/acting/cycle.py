@@ -14,6 +14,7 @@ from controllers.acting import (
     shadow,
     targets,
     tie,
+    trims,
 )
 from controllers.acting.core import Core
 from controllers.acting.envelope import Assured, Row, assure, capable, network_rows, tie_rows
@@ -101,7 +102,9 @@ async def run(core: Core) -> Snapshot:
     sent = _commands(core, moment, assured, requests)
     moved = actuators.moves(core, moment)
     actuators.remember(core, moved)
-    acks = await core.field.write([*sent, *moved])
+    trimmed = trims.orders(core, moment)
+    trims.remember(core, trimmed)
+    acks = await core.field.write([*sent, *moved, *trimmed])
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
     await interruptions.carry_out(core, moment.step, now)
     await intake.close_next(core, RESTORE_PAUSE_S)
@@ -173,7 +176,8 @@ def _feed_back(core: Core, moment: Moment, asked: dict[str, float], ranges: Mapp
         core.correction = Correction()
         return
     if moment.import_mw is not None:
-        residual = moment.import_mw + _known_output_mw(core) + sum(e.cut_mw for e in core.ledger.values())
+        cut_mw = sum(e.cut_mw for e in core.ledger.values()) + trims.metered_mw(core.readings)
+        residual = moment.import_mw + _known_output_mw(core) + cut_mw
         error = residual - core.curtailed_mw - following.residual_at(core.force, moment.now)
         core.correction = corrected(core.correction, error, moment.dt_s)
     batteries = [n for n in asked if core.park.resources[n].kind == "bess"]
@@ -280,6 +284,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_writes(acks, core.readings),
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
         *actuators.of_moves(core.moves, core.readings, core.asked_since, now),
+        *trims.of_trims(core.trims, core.readings, core.asked_since, now),
         *conditions.of_tie(core.tie, moment.import_max_mw, assured.broken),
         *_of_plan(core, plan, moment),
         *conditions.of_modes(core.modes),

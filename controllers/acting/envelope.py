@@ -9,7 +9,8 @@ from math import isfinite
 
 from controllers.acting.setpoints import Narrowed
 from vpp.devices import Device, q_limits
-from vpp.types import TieSensitivity
+from vpp.park.interruption import demand_mw, trim_max_mw
+from vpp.types import Load, TieSensitivity
 
 PASSES = 3
 """Rounds over all rows; a later row may undo an earlier one."""
@@ -91,6 +92,19 @@ def capable(
     if low == high or abs(given - q_mvar) <= CLEAN:
         return given, ()
     return given, ("reactive capability at this power",)
+
+
+def trimmable(
+    load: Load, asked_mw: float, measured: Mapping[str, float], opened: int
+) -> tuple[float, tuple[str, ...]]:
+    """Return what a load may be told to trim, MW >= 0, and why it is not what was asked.
+
+    By what it draws now with `opened` breakers open. A value that is not a number becomes 0.
+    """
+    whole_mw = demand_mw(load, -measured["p_mw"], opened, measured.get("trimmed_mw", 0.0))
+    asked = asked_mw if isfinite(asked_mw) else 0.0
+    given = min(max(asked, 0.0), trim_max_mw(load, whole_mw, opened))
+    return given, () if abs(given - asked_mw) <= CLEAN else ("share that may be trimmed",)
 
 
 def row_excess(row: Row, p_mw: Mapping[str, float]) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from vpp.types import Ack, Move, Reading, Setpoint
+from vpp.types import Ack, Move, Reading, Setpoint, Trim
 
 
 class Field(Protocol):
@@ -12,7 +12,7 @@ class Field(Protocol):
     async def read(self) -> Mapping[str, Reading]:
         """Return the freshest reading of every endpoint (devices, loads, meters) without waiting."""
 
-    async def write(self, setpoints: Sequence[Setpoint | Move]) -> Mapping[str, Ack]:
+    async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         """Write each setpoint or move in one request per sync group and read it back; by device.
 
         All devices at once; a slow one delays nobody. ACKNOWLEDGED means that the read-back is equal.

@@ -26,7 +26,7 @@ class PlanInForce:
     midpoints_s: Array
     """Middle of each step, seconds since 1970, shape (steps,)."""
     residual_mw: Array
-    """Planned import + output of the firm devices + interrupted load: what would be drawn uncut,
+    """Planned import + output of the firm devices + interrupted and trimmed load: what would be drawn uncut,
     with losses and less wind and PV."""
 
 
@@ -39,7 +39,8 @@ def in_force(plan: Plan, sensitivities: Sequence[TieSensitivity], park: Park) ->
     for name in firm:
         residual = residual + plan.series[name]["p_mw"]
     for name in park.loads:
-        residual = residual + plan.series.get(name, {}).get("shed_mw", 0.0)
+        series = plan.series.get(name, {})
+        residual = residual + series.get("shed_mw", 0.0) + series.get("modulated_mw", 0.0)
     return PlanInForce(
         plan=plan,
         sensitivities={s.step: s for s in sensitivities},

@@ -63,4 +63,5 @@ def freeze(core: Core, moment: Moment) -> Snapshot:
         missed_ticks=core.missed_ticks,
         dropped_plans=core.dropped_plans,
         positions={name: move.position for name, move in core.moves.items()},
+        trims={name: told.trim_mw for name, told in core.trims.items()},
     )

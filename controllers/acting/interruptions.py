@@ -5,7 +5,7 @@ from datetime import datetime
 
 from controllers.acting import ledger
 from controllers.acting.core import Core
-from controllers.acting.selection import block_mw
+from vpp.park.interruption import demand_mw, part_mw
 from vpp.types import Load, Outcome, Plan, Quality
 
 RETRY_S = 30.0
@@ -71,14 +71,16 @@ def _may(core: Core, name: str, calls: Mapping[str, float], now: datetime) -> bo
 async def _open(core: Core, name: str, mask: int, now: datetime) -> None:
     """Open breakers on the way of a shed; counted as one call with those that are open already."""
     load, entry = core.park.loads[name], core.ledger.get(name, ledger.Calls())
-    before_mw = core.readings[name].values["p_mw"]
+    before = core.readings[name].values
     ack = (await core.field.trip({name: entry.open_blocks | mask}, False))[name]
     core.journal.append("interruption", {"load": name, "blocks": mask, "outcome": ack.outcome})
     if ack.outcome is not Outcome.ACKNOWLEDGED:
         core.tried[name] = now
         return
     core.tried.pop(name, None)
-    cut_mw = mask.bit_count() * block_mw(load, before_mw, entry.open_blocks)
+    opened = entry.open_blocks.bit_count()
+    whole_mw = demand_mw(load, -before["p_mw"], opened, before.get("trimmed_mw", 0.0))
+    cut_mw = mask.bit_count() * part_mw(load, whole_mw)
     core.ledger[name] = ledger.opened(entry, mask, cut_mw, now, core.park.site.zone)
     core.planned[name] = core.planned.get(name, 0) & entry.open_blocks | mask
     core.closing = [item for item in core.closing if item[0] != name or not mask >> item[1] & 1]

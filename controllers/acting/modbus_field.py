@@ -11,7 +11,7 @@ from vpp.park.endpoints import endpoints
 from vpp.park.model import Park
 from vpp.points import Block, command_points, decode, encode, read_blocks
 from vpp.seeds import generator
-from vpp.types import Ack, Move, Outcome, Point, Quality, Reading, Setpoint
+from vpp.types import Ack, Move, Outcome, Point, Quality, Reading, Setpoint, Trim
 
 POLL_SHARE = 0.2
 """Greatest share of a cycle that `read` waits for the polls it starts."""
@@ -73,7 +73,7 @@ class ModbusField:
                 task.cancel()
         return {name: self._reading(name, owner) for name, owner in self._owners.items()}
 
-    async def write(self, setpoints: Sequence[Setpoint | Move]) -> Mapping[str, Ack]:
+    async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         """Write each setpoint and read it back, all devices at once."""
         futures = {s.device: self._command(s.device, command_points(s), self._owners) for s in setpoints}
         return await within(futures, WRITE_SHARE * self._cycle_s, self._clock)

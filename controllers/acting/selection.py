@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vpp.park.interruption import demand_mw, part_mw, trim_max_mw
 from vpp.types import Load, NoticeClass, Quality, Reading
 
 MARGIN = 0.02
@@ -28,16 +29,19 @@ class Block:
     """Place in the table: 0 is cut first."""
 
 
-def block_mw(load: Load, p_mw: float, open_blocks: int) -> float:
-    """Return the demand behind one closed breaker, MW, from the metered injection (<= 0).
+def block_mw(load: Load, p_mw: float, open_blocks: int, trimmed_mw: float = 0.0) -> float:
+    """Return what opening one more breaker takes away, MW, from the metered injection (<= 0).
 
-    The interruptible share is cut in equal parts, so the demand of the whole load is what is
-    metered over the share that is still connected.
+    Its equal part of the interruptible share, less its part of what is trimmed already and could not be
+    trimmed any more with every breaker open: so many blocks take away at least so many times this.
     """
-    if not load.blocks:
+    opened = open_blocks.bit_count()
+    closed = load.blocks - opened
+    if closed <= 0:
         return 0.0
-    connected = 1 - load.interruptible_share * open_blocks.bit_count() / load.blocks
-    return max(-p_mw, 0.0) / connected * load.interruptible_share / load.blocks if connected > 0 else 0.0
+    whole = demand_mw(load, -p_mw, opened, trimmed_mw)
+    lost = max(trimmed_mw - trim_max_mw(load, whole, load.blocks), 0.0)
+    return max(part_mw(load, whole) - lost / closed, 0.0)
 
 
 def armed(
@@ -64,7 +68,8 @@ def armed(
     blocks: list[Block] = []
     for name in ranked:
         load, already = loads[name], int(calls[name]["open_blocks"])
-        mw = block_mw(load, readings[name].values["p_mw"], already)
+        values = readings[name].values
+        mw = block_mw(load, values["p_mw"], already, values.get("trimmed_mw", 0.0))
         free = [bit for bit in range(load.blocks) if not already >> bit & 1]
         for bit in free if mw > 0 else ():
             rank = len(blocks)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from controllers.planning.blocks.caes_history import MACHINE_OF
 from vpp.devices import DEVICE_TYPES, Ammonia, Caes
 from vpp.park import initial_of, share_of_loops
+from vpp.park.interruption import connected_share, demand_mw
 from vpp.park.model import Park
 from vpp.park.positions import position_at_rest
 from vpp.types import Load, Plan, PlantState, Quality, Snapshot
@@ -141,11 +142,10 @@ def measured_mw(park: Park, snapshot: Snapshot) -> dict[str, float]:
         if name in park.resources and "available_mw" in reading.values:
             out[name] = reading.values["available_mw"]
         elif name in park.loads and "p_mw" in reading.values:
-            load = park.loads[name]
+            load, values = park.loads[name], reading.values
             opened = int(snapshot.open_blocks.get(name, 0)).bit_count()
-            share = load.interruptible_share * opened / load.blocks if load.blocks else 0.0
-            if share < 1:
-                out[name] = max(0.0, -reading.values["p_mw"]) / (1 - share)
+            if connected_share(load, opened) > 1e-9:
+                out[name] = demand_mw(load, -values["p_mw"], opened, values.get("trimmed_mw", 0.0))
     return out
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from vpp.errors import Fault
 from vpp.park.folder import Folder
+from vpp.park.interruption import is_trimmable
 from vpp.park.tables import Row, quoted, twice
 from vpp.points import MAX_READ_BITS, MAX_READ_REGISTERS, WIDTH
 from vpp.types import Access, Actuator, Load, Meter, Point, Resource
@@ -23,12 +24,14 @@ _PER_KIND: Mapping[str, tuple[str, ...]] = {
     "h2_store": ("h2_kg", "delivered_kg", "setpoint_h2_kg_per_h"),
 }
 _LOAD = ("p_mw", "q_mvar", "breakers", "heartbeat", "energy_in_mwh")
+_TRIM = ("trimmed_mw", "trim_mw", "epoch", "sequence", "ttl_s")
+"""What a load needs of which a part can be trimmed."""
 _METER = ("p_mw", "q_mvar", "heartbeat", "energy_in_mwh", "energy_out_mwh")
 _ACTUATOR = ("position", "heartbeat", "setpoint_position", "epoch")
 _TIE = ("frequency_hz", "vm_pu")
 _TIMERS = (("ttl_s", "reversion_s"), ("reversion_total_s",))
 """Either pair of timers, or one timer for both."""
-_WRITTEN = ("setpoint_", "reversion_", "block_", "test_", "epoch", "sequence", "ttl_s")
+_WRITTEN = ("setpoint_", "reversion_", "block_", "test_", "epoch", "sequence", "ttl_s", "trim_mw")
 
 
 def register_faults(folder: Folder) -> Iterator[Fault]:
@@ -56,7 +59,8 @@ def _needed(row: object) -> Sequence[str]:
             return (*_DEVICE, *_COMMAND, *_PER_KIND.get(row.kind, ()))
         case Load():
             blocks = range(1, row.blocks + 1)
-            return (*_LOAD, *(f"block_{i}" for i in blocks), *(f"test_{i}" for i in blocks))
+            trim = _TRIM if is_trimmable(row) else ()
+            return (*_LOAD, *trim, *(f"block_{i}" for i in blocks), *(f"test_{i}" for i in blocks))
         case Meter():
             return (*_METER, *(_TIE if row.kind == "tie" else ()))
         case Actuator():

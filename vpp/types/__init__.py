@@ -19,6 +19,7 @@ from vpp.types.command import (
     ShedReport,
     ShedTarget,
     Source,
+    Trim,
 )
 from vpp.types.outage import OutageAction, OutageBreach, OutageClass
 from vpp.types.park import (
@@ -106,5 +107,6 @@ __all__ = [
     "TieSensitivity",
     "Trafo",
     "TrafoType",
+    "Trim",
     "Violation",
 ]

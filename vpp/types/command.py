@@ -72,6 +72,26 @@ class Move:
     source: Source
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trim:
+    """One command to a load: how much less to draw, without opening a breaker; it returns to 0 by itself."""
+
+    device: str
+    """Id of the load."""
+    trim_mw: float
+    """MW to take less, >= 0; absolute, so a repeat has no second effect."""
+    epoch: int
+    """Grows by one at each start of control."""
+    sequence: int
+    """Grows by one at each write to this load."""
+    issued_at: datetime
+    ttl_s: float
+    """Plant seconds after which the load no longer trusts the value and takes all again."""
+    source: Source
+    clipped_by: tuple[str, ...] = ()
+    """Envelope rules that changed the value, in words; empty where none did."""
+
+
 class Outcome(StrEnum):
     """What became of a write; refused, timed out, wrong and faulty are different things."""
 

@@ -105,3 +105,5 @@ class Snapshot:
     dropped_plans: int
     positions: Mapping[str, float] = field(default_factory=dict)
     """By actuator where control last told it to be: steps, taps, or Mvar of a statcom."""
+    trims: Mapping[str, float] = field(default_factory=dict)
+    """By load the MW that control last told it to take less, without a breaker."""

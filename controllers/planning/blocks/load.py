@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from controllers.planning.blocks.block import Block, Bounds, Values
 from controllers.planning.slots import Frame, Situation
+from vpp.park.interruption import is_trimmable
 from vpp.park.model import Park
 from vpp.types import Array, Load, NoticeClass
 
@@ -21,11 +22,6 @@ VARIABLES = ("begun", "ended", "open", "shut", "modulated")
 def is_interruptible(load: Load) -> bool:
     """Return whether the plan may open breakers of this load."""
     return load.notice_class is not NoticeClass.NEVER and load.blocks > 0 and load.interruptible_share > 0
-
-
-def is_modulated(load: Load) -> bool:
-    """Return whether the plan may trim this load without opening a breaker."""
-    return load.notice_class is not NoticeClass.NEVER and load.continuous_modulation_share > 0
 
 
 def rebound_steps(load: Load, step_min: float) -> tuple[float, ...]:
@@ -74,7 +70,7 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
     n, name = frame.axis.n, load.id
     if not is_interruptible(load):
         p, demand = cp.Variable(n, name=f"{name}_p"), cp.Parameter(n, name=f"{name}_demand")
-        return _trimmed(load, p, demand, frame) if is_modulated(load) else _fixed(load, p, demand)
+        return _trimmed(load, p, demand, frame) if is_trimmable(load) else _fixed(load, p, demand)
     own = Calls(
         **{x: cp.Variable(n, name=f"{name}_{x}") for x in ("p", *VARIABLES)},
         **{x: cp.Parameter(n, name=f"{name}_{x}") for x in ("demand", "part", "rebound", "energy_cny")},
@@ -162,6 +158,7 @@ def _rows(load: Load, own: Calls, frame: Frame) -> list[Any]:
     ]
     if load.continuous_modulation_share > 0 and load.interruptible_share > 0:
         rows.append(shed + own.modulated <= most * own.demand)
+        rows.append(own.modulated <= load.continuous_modulation_share * (own.demand - shed))
     return rows
 
 

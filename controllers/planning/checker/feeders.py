@@ -53,11 +53,11 @@ def load(view: Seen, name: str) -> list[Violation]:
 
 
 def _trimmed(view: Seen, name: str, demand: Array) -> list[Violation]:
-    """Judge what is trimmed without a breaker: inside its share, and inside the larger share with blocks."""
+    """Judge what is trimmed without a breaker: inside its share of what is still drawn, and inside the larger share with blocks."""
     row, s = view.park.loads[name], view.plan.series[name]
     share = 0.0 if row.notice_class is NoticeClass.NEVER else row.continuous_modulation_share
     words = "{:.3f} MW trimmed beyond what the contract allows"
-    over = np.maximum(s["modulated_mw"] - share * demand, -s["modulated_mw"])
+    over = np.maximum(s["modulated_mw"] - share * (demand - s["shed_mw"]), -s["modulated_mw"])
     found = view.where("power_limit", name, over, POWER_MW, words)
     most = max(row.interruptible_share, share) * demand
     return found + view.where("power_limit", name, s["shed_mw"] + s["modulated_mw"] - most, POWER_MW, words)

@@ -26,6 +26,7 @@ from vpp.types import (
     Quality,
     Reading,
     Setpoint,
+    Trim,
 )
 
 START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
@@ -42,6 +43,8 @@ class Plant:
         self.stuck: dict[str, int] = {}
         self.positions = {name: position_at_rest(park, name) for name in park.actuators}
         self.moves: list[Move] = []
+        self.trims: list[Trim] = []
+        self.trimmed: dict[str, float] = {}
         self.tests: list[Mapping[str, int]] = []
         self.silent: set[str] = set()
         self.frozen: set[str] = set()
@@ -73,7 +76,7 @@ class Plant:
         load = self.park.loads[name]
         still = self.masks.get(name, 0) & ~self.stuck.get(name, 0)
         cut = load.interruptible_share * still.bit_count() / load.blocks if load.blocks else 0.0
-        return self.demand[name] * (1 - cut)
+        return self.demand[name] * (1 - cut) - self.trimmed.get(name, 0.0)
 
     async def read(self) -> Mapping[str, Reading]:
         self.advance()
@@ -81,7 +84,11 @@ class Plant:
         for name, device in self.park.devices.items():
             values[name] = DEVICE_TYPES[device.resource.kind].measure(device, self.states[name])
         for name in self.park.loads:
-            values[name] = {"p_mw": -self.connected_mw(name), "breakers": float(self.masks.get(name, 0))}
+            values[name] = {
+                "p_mw": -self.connected_mw(name),
+                "breakers": float(self.masks.get(name, 0)),
+                "trimmed_mw": self.trimmed.get(name, 0.0),
+            }
         total = sum(row["p_mw"] for row in values.values())
         for name in self.park.meters:
             values[name] = {"p_mw": 1.0 - total, "frequency_hz": 50.0}
@@ -101,12 +108,17 @@ class Plant:
         true_s = self.clock.true_s()
         return Ack(device=name, outcome=outcome, detail="", sent_true_s=true_s, done_true_s=true_s)
 
-    async def write(self, setpoints: Sequence[Setpoint | Move]) -> Mapping[str, Ack]:
+    async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         for setpoint in setpoints:
             if isinstance(setpoint, Move):
                 self.moves.append(setpoint)
                 if setpoint.device not in self.silent | self.deaf:
                     self.positions[setpoint.device] = setpoint.position
+                continue
+            if isinstance(setpoint, Trim):
+                self.trims.append(setpoint)
+                if setpoint.device not in self.silent | self.deaf:
+                    self.trimmed[setpoint.device] = setpoint.trim_mw
                 continue
             self.written.append(setpoint)
             if setpoint.device not in self.silent | self.deaf:
