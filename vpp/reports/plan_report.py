@@ -15,6 +15,8 @@ from vpp.park.model import Park
 from vpp.reports.plan_explain import explain, text
 from vpp.reports.plan_file import plan_to_csv, plan_to_json, step_starts
 from vpp.reports.plan_numbers import curtailed_by_cause, energy_mwh, worst_branches
+from vpp.reports.plan_outages import outage_rows
+from vpp.reports.plan_reactive import moves
 from vpp.types import Plan, PlanLabel
 
 LABEL_WORDS = {
@@ -78,6 +80,9 @@ def plan_to_html(park: Park, plan: Plan) -> str:
             owners=_owners(plan),
             reasons=list(_reasons(park, plan)),
             pins=plan.pins,
+            moves=[(at.astimezone(zone), *move) for at, *move in moves(park, plan)],
+            actuators=len(park.actuators),
+            outages=outage_rows(plan),
             branches=[(name, *_peak(plan, name, starts)) for name in worst_branches(plan, 8)],
         )
     )
@@ -156,6 +161,9 @@ def _figures(park: Park, plan: Plan) -> Iterator[tuple[str, str, Markup | str]]:
     cut = curtailed_by_cause(plan)
     none = "Nothing is curtailed."
     yield "Curtailment by cause", "弃电原因", _drawn(plots.curtailment(park, plan)) if cut else none
+    none = "The plan says nothing of it."
+    known = "q_mvar" in plan.series["tie"]
+    yield "Reactive power", "无功", _drawn(plots.reactive(park, plan)) if known else none
     none = "The plan carries no AC check."
     yield "Voltages", "电压", _drawn(plots.voltages(park, plan)) if plan.vm_pu else none
     yield "Worst branches", "支路负载率", _drawn(plots.loadings(park, plan)) if plan.loading_percent else none

@@ -13,6 +13,7 @@ from vpp.park.model import Park
 from vpp.reports.drawing import BESS, CAES, IMPORT, INK, LIMIT, MUTED, OTHER, PV, WIND, finished, framed, tidy
 from vpp.reports.plan_file import step_starts
 from vpp.reports.plan_numbers import content_percent, curtailed_by_cause, loads_mw, supply_mw, worst_branches
+from vpp.reports.plan_reactive import sources_mvar
 from vpp.types import Array, Plan
 
 _SOURCE = {"wind": WIND, "PV": PV, "battery": BESS, "CAES": CAES, "import": IMPORT}
@@ -57,6 +58,17 @@ def tie(park: Park, plan: Plan) -> str:
     tidy(price)
     price.grid(visible=False)
     return _finish(figure, axes, park, plan, "tie")
+
+
+def reactive(park: Park, plan: Plan) -> str:
+    """Plot the Mvar that the tie imports beside what devices and statcoms inject and loads draw."""
+    figure, axes = framed(2.4, "Mvar")
+    none = np.zeros(plan.steps)
+    drawn = sum((-plan.series[name].get("q_mvar", none) for name in park.loads), none)
+    _fill(axes, plan, (np.zeros(plan.steps), plan.series["tie"]["q_mvar"]), IMPORT, "tie import")
+    _stairs(axes, plan, sources_mvar(park, plan), INK, "devices and statcoms", width=1.2)
+    _stairs(axes, plan, drawn, LIMIT, "drawn by loads", width=1.2, dash="--")
+    return _finish(figure, axes, park, plan, "reactive")
 
 
 def voltages(park: Park, plan: Plan) -> str:
