@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from vpp import threads
+
 HERE = Path(__file__).parent
 
 
@@ -14,6 +16,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no benchmark named {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
+    threads.one_each()
     codes = []
     for name in names or known:
         print(f"== {name}", flush=True)

@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from vpp import threads
+
+# before any test loads numpy
+threads.one_each()
+
 
 @pytest.fixture
 def need_program() -> Callable[[str], str]:

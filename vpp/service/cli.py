@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from vpp import threads
 from vpp.errors import YuanwangError
 from vpp.service import (
     cli_approve,
@@ -64,6 +65,7 @@ for module in (
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing is raised and no traceback shown."""
     prepare_streams()
+    threads.one_each()
     try:
         typer.main.get_command(app).main(list(arguments), prog_name="vpp")
     except SystemExit as end:
