@@ -19,7 +19,7 @@ from controllers.planning.release import by_name, tie_series
 from controllers.planning.slots import Situation
 from network.contingency import Operation
 from network.powerflow import AcStates, Oracle
-from network.reactive import VarPlan
+from network.reactive_ease import VarPlan
 from network.security import violations
 from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store, electrolyzer
 from vpp.types import Array, Plan, PlanLabel, Relaxation

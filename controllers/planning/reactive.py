@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from controllers.planning.slots import Situation
 from network.powerflow import Oracle
-from network.reactive import Spans, VarPlan, kept, q_spans, reactive_plan
+from network.reactive import Spans, kept, q_spans, reactive_plan
+from network.reactive_ease import VarPlan
 from network.security import tie_q_max_mvar, violations
 from vpp.park.model import Park
 from vpp.types import Array, Plan, Relaxation

@@ -16,7 +16,7 @@ from controllers.planning.solve import Solution, SolveStatus, WarmSolver
 from controllers.planning.spinning import spin
 from network.contingency import Breach, Operation
 from network.powerflow import AcStates, Oracle
-from network.reactive import VarPlan
+from network.reactive_ease import VarPlan
 from network.security import Cut, cuts, sensitivities_all, violations
 from vpp.clock import monotonic_s
 from vpp.types import Array, TieSensitivity, Violation

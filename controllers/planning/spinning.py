@@ -6,7 +6,7 @@ import numpy.typing as npt
 from controllers.planning.problem import Model
 from controllers.planning.reactive import TOLERATED_MVAR, excess_mvar
 from controllers.planning.slots import Situation
-from network.reactive import VarPlan
+from network.reactive_ease import VarPlan
 from network.security import violations
 from vpp.types import Array
 
