@@ -105,7 +105,7 @@ class Screen:
         """
         names = [o.name for o in self._flows.outages if o.kind in SOLVED]
         found = {name: np.ones(len(before.p_mw), dtype=np.bool_) for name in names}
-        edges = np.full((3, len(names), len(before.p_mw)), np.nan)
+        edges = np.full((3, len(names), len(before.p_mw)), -np.inf)
         if not self._own.exact or (self._row < 0).any() or self._flows.oracle.rests is not None:
             return found
         oracle = self._flows.oracle
@@ -123,9 +123,9 @@ class Screen:
                 found[name][at], edges[:, k, at] = self._judge(net, part, name)
         for kind in SOLVED:
             own = [k for k, name in enumerate(names) if self._flows.by_name[name].kind == kind]
-            for edge in edges[:, own] if own else ():
-                for step in np.flatnonzero(np.isfinite(edge).any(axis=0)):
-                    found[names[own[int(np.nanargmax(edge[:, step]))]]][step] = True
+            worst = edges[:, own].argmax(axis=1) if own else np.empty((0, 0), dtype=np.int64)
+            for k, name in enumerate(names[i] for i in own):
+                found[name] |= (worst == k).any(axis=0)
         return found
 
     def _net(self, positions: Array | None) -> _Net:

@@ -194,7 +194,7 @@ def classes(looked: Looked, held: frozenset[tuple[int, str]], import_mw: Array) 
                 kind=kind,
                 outages=tuple(event.name for event in events),
                 worst_percent=worst,
-                worst=_where(afters, len(worst)),
+                worst=_where(afters),
                 vm_min_pu=vm_min,
                 vm_max_pu=vm_max,
                 lost_load_mw=load,
@@ -237,9 +237,10 @@ def _worst(afters: Sequence[Aftermath], import_mw: Array) -> tuple[Array, Array,
     return worst, low, high, load, np.array([a.lost_supply_mw for a in afters]).max(axis=0)
 
 
-def _where(afters: Sequence[Aftermath], steps: int) -> tuple[str, ...]:
-    found = []
-    for step in range(steps if afters else 0):
-        worst = afters[int(np.nanargmax([a.worst_percent[step] for a in afters]))]
-        found.append(f"{worst.worst_branch[step]} after {worst.outage.name}")
-    return tuple(found)
+def _where(afters: Sequence[Aftermath]) -> tuple[str, ...]:
+    if not afters:
+        return ()
+    worst = np.nanargmax([a.worst_percent for a in afters], axis=0)
+    return tuple(
+        f"{afters[k].worst_branch[step]} after {afters[k].outage.name}" for step, k in enumerate(worst)
+    )
