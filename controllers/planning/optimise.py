@@ -10,13 +10,13 @@ import numpy as np
 
 from controllers.planning.pins import can_be_held, given_up, held, in_the_way
 from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
-from controllers.planning.reactive import planned
 from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
 from controllers.planning.search import begun, is_large, rounded, searched
 from controllers.planning.security import Secured, losses_at, secure
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
 from network.powerflow import Oracle
+from network.reactive import ruled
 from network.security import Cut, sensitivities_all
 from vpp.clock import monotonic_s
 from vpp.types import Array, Plan, TieSensitivity
@@ -240,7 +240,7 @@ def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
         known = {**now.available_mw, **{name: -mw for name, mw in now.load_mw.items()}}
         rest = np.zeros(window.axis.n)
         p = np.column_stack([known.get(name, rest)[window.span] for name in elements])
-        var = planned(oracle, now, p, {})
+        var = ruled(oracle, p)
         remember(course, oracle, starts, (p, var.q_mvar, var.positions))
     pairs = [course.linear[start] for start in starts]
     return losses_at(
