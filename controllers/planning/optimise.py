@@ -53,7 +53,7 @@ def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: floa
     solution or needs a relaxation that the previous plan did not, commitments are searched anew. Pins
     are bounds; where they leave no solution or break the network, they give way.
     """
-    losses = _losses(course, oracle, now)
+    losses = first_losses(course, oracle, now)
     if not now.pins:
         bounds = set_situation(course.model, now, losses)
         yield from _ways(course, oracle, now, bounds, losses, until_true_s=until_true_s)
@@ -232,7 +232,7 @@ def _better(
     return solution, secured
 
 
-def _losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
+def first_losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
     """Return losses through the last plan's operating points, or through one without storage."""
     window, elements = now.window, oracle.elements
     starts = [window.slot_start(slot) for slot in range(window.first, window.end)]

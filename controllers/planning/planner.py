@@ -61,7 +61,7 @@ class Planner:
         """
         began = monotonic_s()
         start = first_step(state.at, self.park.horizon.step_min)
-        course = self._course(start, steps, state, forecast)
+        course = self.course(start, steps, state, forecast)
         around = affected(self.park, self.oracle, forecast, start, steps)
         passed = (start - course.start) / timedelta(minutes=self.park.horizon.step_min)
         now = situation(
@@ -86,7 +86,7 @@ class Planner:
             refused.append(f"{plan.label.value} plan: {certificate.violations[0].text}")
         raise NoPlan("no plan passes the checker: " + "; ".join(refused))
 
-    def _course(self, start: datetime, steps: int, state: PlantState, forecast: Forecast) -> Course:
+    def course(self, start: datetime, steps: int, state: PlantState, forecast: Forecast) -> Course:
         """Return the compiled model that holds the window, kept in place while its end stays."""
         day = self.park.horizon.day_ahead_steps + SPARE_STEPS
         size = day if steps <= day else steps

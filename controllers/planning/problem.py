@@ -11,6 +11,7 @@ import numpy.typing as npt
 from controllers.planning.bill import Bill
 from controllers.planning.blocks import Block, all_blocks
 from controllers.planning.blocks.block import Bounds
+from controllers.planning.declared import deviation
 from controllers.planning.limits import NETWORK_CNY_PER_MWH, OUTAGE_CNY_PER_MWH, Limit, Tie, all_limits
 from controllers.planning.moves import all_moves
 from controllers.planning.prices import Prices, prices_of
@@ -24,6 +25,7 @@ from vpp.types import Array
 COST_ITEMS = (
     "energy",
     "demand_charge",
+    "deviation",
     "starts",
     "degradation",
     "curtailment",
@@ -86,7 +88,7 @@ def compose(
     import - export + sum p_mw = losses, the losses linear in the injections.
     """
     n = own.axis.n
-    limits = (*all_limits(park, own, tie, blocks), *all_moves(own, blocks))
+    limits = (*all_limits(park, own, tie, blocks), deviation(park, own, tie), *all_moves(own, blocks))
     constant = cp.Parameter(n, name="loss_constant")
     slope = {name: cp.Parameter(n, name=f"loss_{name}") for name in blocks}
     losses = constant + sum(cp.multiply(slope[name], b.p_mw) for name, b in blocks.items())

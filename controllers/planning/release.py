@@ -11,6 +11,7 @@ import numpy as np
 from controllers.planning.bill import PARK
 from controllers.planning.contingency import classes
 from controllers.planning.curable import is_held, rows_of
+from controllers.planning.declared import declared_mw
 from controllers.planning.limits import USED
 from controllers.planning.prices import Around, shadow_prices
 from controllers.planning.problem import Model, costs_of
@@ -163,10 +164,17 @@ def tie_series(situation: Situation, states: AcStates) -> dict[str, dict[str, Ar
             "price_cny_per_mwh": situation.price_cny_per_mwh[span].copy(),
             "import_max_mw": situation.import_max_mw[span].copy(),
             "export_max_mw": situation.export_max_mw[span].copy(),
+            "declared_mw": _declared(situation, states),
             "q_mvar": _clean(states.q_tie_mvar),
         },
         "network": {"losses_mw": states.losses_mw.copy()},
     }
+
+
+def _declared(situation: Situation, states: AcStates) -> Array:
+    """Return what stands declared, import positive, MW: the plan in force, else this plan's own tie power."""
+    known = declared_mw(situation)[situation.window.span]
+    return _clean(np.where(np.isnan(known), states.p_tie_mw, known))
 
 
 def _clean(values: Array) -> Array:

@@ -14,24 +14,28 @@ from vpp.types import Array
 
 def machines_settled(
     model: Model, now: Situation, x: Array, lower: Array, upper: Array
-) -> tuple[Array, Array] | None:
-    """Return bounds with the integers of all devices fixed near a solution; None where one has no choice.
+) -> list[tuple[Array, Array]]:
+    """Return choices of all devices' integers near a solution, each as bounds that fix them.
 
-    CAES plants keep every rule of commitment; other integers are rounded.
+    CAES plants keep every rule of commitment; other integers are rounded. The k-th choice holds the k-th
+    of each plant.
     """
     values = solution_of(model, x[: model.compiled.size])
-    low, high = lower.copy(), upper.copy()
+    choices: dict[str, tuple[Bounds, ...]] = {}
     for name in model.park.resources:
         block = model.blocks[name]
-        if not block.integers:
-            continue
-        found: Bounds = {key: (np.round(values[name][key]),) * 2 for key in block.integers}
         if block.nearest is not None:
-            found = block.nearest(values[name], _bounds_of(model, block, lower, upper), now)
-        if not found:
-            return None
-        narrow(model, block, found, low, high)
-    return None if (low > high + 1e-9).any() else (low, high)
+            choices[name] = block.nearest(values[name], _bounds_of(model, block, lower, upper), now)
+        elif block.integers:
+            choices[name] = ({key: (np.round(values[name][key]),) * 2 for key in block.integers},)
+    found = []
+    for k in range(max((len(each) for each in choices.values()), default=1)):
+        low, high = lower.copy(), upper.copy()
+        for name, each in choices.items():
+            narrow(model, model.blocks[name], each[min(k, len(each) - 1)] if each else {}, low, high)
+        if not (low > high + 1e-9).any():
+            found.append((low, high))
+    return found
 
 
 def calls_settled(

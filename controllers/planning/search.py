@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from controllers.planning.blocks.block import Block
 from controllers.planning.problem import Model
 from controllers.planning.rounding import calls_settled, machines_settled, split_loads
 from controllers.planning.slots import Situation
@@ -165,17 +166,25 @@ def _outcome(tree: Tree, best: Solution | None, bound: float) -> Solution:
 
 
 def _groups(model: Model, now: Situation) -> tuple[tuple[npt.NDArray[np.int64], ...], ...]:
-    """Return by weight the columns of each sum to branch on: a variable's slots in a span of one price."""
-    span = np.arange(now.window.first, now.window.end)
-    edges = np.flatnonzero(np.diff(now.price_cny_per_mwh[span])) + 1
-    parts = np.split(span, edges)
-    levels: dict[int, list[npt.NDArray[np.int64]]] = {}
-    for block in model.blocks.values():
-        for level, names in enumerate(block.counted):
-            for name in names:
-                first = model.compiled.columns(block.variables[name]).start
-                levels.setdefault(level, []).extend(first + part for part in parts)
-    return tuple(tuple(levels[level]) for level in sorted(levels))
+    """Return by weight the columns of each sum to branch on.
+
+    First how often something was begun by the end of each span of one price: no or yes to a whole start.
+    Then how many slots it is on in a span.
+    """
+    slots = np.arange(now.window.first, now.window.end)
+    edges = np.flatnonzero(np.diff(now.price_cny_per_mwh[slots])) + 1
+    spans = np.split(slots, edges)
+    begun_by = [slots[: np.searchsorted(slots, span[-1]) + 1] for span in spans]
+    levels: list[tuple[npt.NDArray[np.int64], ...]] = []
+    for rank, parts in enumerate((begun_by, spans)):
+        names = [(block, name) for block in model.blocks.values() for name in _counted(block, rank)]
+        columns = [model.compiled.columns(block.variables[name]).start for block, name in names]
+        levels.append(tuple(first + part for first in columns for part in parts))
+    return tuple(level for level in levels if level)
+
+
+def _counted(block: Block, rank: int) -> tuple[str, ...]:
+    return block.counted[rank] if rank < len(block.counted) else ()
 
 
 def _solved(tree: Tree, sums: Sums) -> Solution:
@@ -244,20 +253,18 @@ def _children(tree: Tree, node: Node, row: int, value: float) -> list[Node]:
 
 
 def _round(tree: Tree, x: Array) -> None:
-    """Keep the plan with the integers nearest to a solution, if it is the best so far.
+    """Keep the best plan with integers near a solution, if it is the best so far.
 
     Machines first; what they leave to be shed says which calls to make.
     """
-    machines = machines_settled(tree.model, tree.now, x, *tree.bounds)
-    if machines is None:
-        return
-    key = machines[0][tree.model.integers].tobytes()
-    if key in tree.tried or monotonic_s() > tree.until_true_s:
-        return
-    tree.tried.add(key)
-    found = _with_calls(tree, machines)
-    if found.status is SolveStatus.OPTIMAL and found.objective < tree.value:
-        tree.best = found
+    for machines in machines_settled(tree.model, tree.now, x, *tree.bounds):
+        key = machines[0][tree.model.integers].tobytes()
+        if key in tree.tried or monotonic_s() > tree.until_true_s:
+            continue
+        tree.tried.add(key)
+        found = _with_calls(tree, machines)
+        if found.status is SolveStatus.OPTIMAL and found.objective < tree.value:
+            tree.best = found
 
 
 def _with_calls(tree: Tree, bounds: tuple[Array, Array]) -> Solution:

@@ -202,6 +202,10 @@ class WarmSolver:
         self._highs.changeColsBounds(n, np.arange(n, dtype=np.int32), lower, upper)
         self._bounds = (lower, upper, *self._bounds[2:])
 
+    def problem(self) -> Any:
+        """Return the loaded problem with its rows, as the solver keeps it."""
+        return self._highs.getLp()
+
     def suggest(self, x: Array) -> None:
         """Give the search a solution to start from, (columns,) with the slacks of lazy rows."""
         known = highspy.HighsSolution()

@@ -121,16 +121,18 @@ class Plan:
     """Proven relative distance from the best, gross; nan where none is proven."""
     cost_cny: float
     cost_breakdown_cny: Mapping[str, float]
-    """energy, demand_charge, starts, degradation, curtailment, interruption, carbon, fuel, hydrogen and
-    ammonia (negative = revenue), terminal (negative = value kept), slack."""
+    """energy, demand_charge, deviation, starts, degradation, curtailment, interruption, carbon, fuel,
+    hydrogen and ammonia (negative = revenue), terminal (negative = value kept), slack."""
     series: Mapping[str, Mapping[str, Array]]
     """By resource, load, `tie` and `network` the planned series. Every resource has `p_mw`
     (injection positive) and `q_mvar`. wind, pv: available_mw, curtailed_mw. bess: charge_mw,
     discharge_mw, e_mwh (end of step). caes: the same and mode_code (0 idle, 1 charge, 2
     discharge, 6 synchronous condenser), trains. electrolyzer: load_mw, stacks (on), warm_stacks,
     heating_mw, h2_kg (in the step). ammonia: load_mw, nh3_t, h2_used_kg (in the step). h2_store:
-    h2_kg (end of step), delivery_kg_per_h, vented_kg_per_h. Loads: load_mw, shed_mw, open_blocks. tie:
-    import_mw, export_mw, price_cny_per_mwh, import_max_mw, export_max_mw, q_mvar (import positive).
+    h2_kg (end of step), delivery_kg_per_h, vented_kg_per_h. Loads: load_mw, shed_mw (behind open
+    breakers), modulated_mw (trimmed without), rebound_mw (drawn on top), open_blocks. tie: import_mw,
+    export_mw, declared_mw (import positive), price_cny_per_mwh, import_max_mw, export_max_mw, q_mvar
+    (import positive).
     network: losses_mw. Actuators: position (steps of a bank, taps, or Mvar that a statcom injects)."""
     initial: PlantState
     curtailment_cause: Mapping[str, tuple[str, ...]]

@@ -37,9 +37,9 @@ class Block:
     """Device's own series of the plan, each (n,), from a solution."""
     integers: tuple[str, ...] = ()
     counted: tuple[tuple[str, ...], ...] = ()
-    """Variables whose sum over hours of one price is an integer worth branching on: weightiest, then next."""
-    nearest: Callable[[Values, Bounds, Situation], Bounds] | None = None
-    """(solution of a relaxation, bounds) -> bounds that fix the integers at a feasible choice near it."""
+    """Variables whose sums over hours of one price are worth branching on: what is begun, what is on."""
+    nearest: Callable[[Values, Bounds, Situation], tuple[Bounds, ...]] | None = None
+    """(solution of a relaxation, bounds) -> feasible choices near it, as bounds that fix the integers."""
     reserve_up_mw: Any = None
     """Power that could be raised within a minute, expression (n,), or None."""
     h2_kg_per_h: Any = None

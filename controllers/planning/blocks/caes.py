@@ -23,7 +23,7 @@ from controllers.planning.blocks.caes_history import (
     power_before,
     power_reached,
 )
-from controllers.planning.blocks.caes_rounding import nearest, rules_of
+from controllers.planning.blocks.caes_rounding import nearest, rules_of, wishes_of
 from controllers.planning.blocks.hull import chord, lower_hull, upper_hull
 from controllers.planning.slots import Frame, Situation
 from vpp.devices import Caes, caes
@@ -284,11 +284,11 @@ def block(park: Park, device: Caes, frame: Frame) -> Block:
             out[f"on_{k}"] = (np.where(known, value, -np.inf), np.where(known, value, np.inf))
         return out
 
-    def settled(values: Values, bounds: Bounds, situation: Situation) -> Bounds:
+    def settled(values: Values, bounds: Bounds, situation: Situation) -> tuple[Bounds, ...]:
         left = tuple(np.asarray(days.value) for days in plant.starts_left)
-        return nearest(
-            rules_of(device, frame.axis.step_min), values, bounds, situation.window, (left[0], left[1])
-        )
+        rules = rules_of(device, frame.axis.step_min)
+        wishes = wishes_of(device, values)
+        return nearest(rules, wishes, bounds, situation.window, (left[0], left[1]))
 
     def relinearise(values: Values, situation: Situation) -> None:
         true = air_mw(device, values["charge"], values["discharge"], _series(plant, values)["trains"])

@@ -18,6 +18,10 @@ START = 0.5
 """Slots of difference that a start must save: few longer runs are better than many short ones."""
 
 
+GRAIN = 0.02
+"""Share below which a machine is off in a relaxation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a plant may do, in steps."""
@@ -46,10 +50,39 @@ def rules_of(device: Caes, step_min: int) -> Rules:
     return Rules((up[0], up[1]), (off[0], off[1]), max(1, idle), params.compressor.trains)
 
 
+def wishes_of(device: Caes, values: Values) -> tuple[Array, ...]:
+    """Return what a relaxation may mean, each (machines, slots) between 0 and 1.
+
+    A half may be meant as it is; as the machine at half its power, where that is more than its least; or
+    as the machine in half of the slots of its run. Each is the best on some days.
+    """
+    turbine, train = device.params.turbine, device.params.compressor
+    on = np.array([values[f"on_{k}"] for k in range(train.trains + 1)])
+    power = [values["discharge"] / turbine.p_min_mw]
+    for k in range(train.trains):
+        # between k trains at their rating and one more at its least there is a gap
+        above = values["charge"] - k * train.p_rated_mw
+        power.append(above / max((k + 1) * train.p_min_mw - k * train.p_rated_mw, train.p_min_mw / 4))
+    return on, np.clip(power, 0.0, 1.0), np.array([_gathered(x) for x in on])
+
+
+def _gathered(share: Array) -> Array:
+    """Return each run of shares as its sum of whole slots, where most of it lies."""
+    out = np.zeros_like(share)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], share > GRAIN, [False]]).astype(int)))
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        count = round(share[start:end].sum())
+        if count:
+            windows = np.convolve(share[start:end], np.ones(count), mode="valid")
+            first = start + int(np.argmax(windows))
+            out[first : first + count] = 1.0
+    return out
+
+
 def nearest(
-    rules: Rules, values: Values, bounds: Bounds, window: Window, left: tuple[Array, Array]
-) -> Bounds:
-    """Return bounds that fix `on_k` at the feasible commitment nearest to `values`; {} where none is.
+    rules: Rules, wishes: tuple[Array, ...], bounds: Bounds, window: Window, left: tuple[Array, Array]
+) -> tuple[Bounds, ...]:
+    """Return for each wish the bounds that fix `on_k` at the feasible commitment nearest to it.
 
     `bounds` are those of `on_k` and `start_k`; `left` the starts left of turbine and trains by day.
     """
@@ -57,21 +90,20 @@ def nearest(
     modes = np.array([[0, *[0] * rules.trains], [1, *[0] * rules.trains]] + [
         [0, *[1] * k, *[0] * (rules.trains - k)] for k in range(1, rules.trains + 1)
     ])  # fmt: skip
-    on = np.array([values[f"on_{k}"][: window.end] for k in units])
     low, high = (np.array([bounds[f"on_{k}"][edge][: window.end] for k in units]) for edge in (0, 1))
     startable = np.array([bounds[f"start_{k}"][1][: window.end] > 0.5 for k in units])
-    cost = np.abs(on[None] - modes[:, :, None]).sum(axis=1)
     outside = (modes[:, :, None] < low[None] - 0.5) | (modes[:, :, None] > high[None] + 0.5)
-    cost[outside.any(axis=1)] = np.inf
     day = np.argmax(window.days[:, : window.end], axis=0)
-    chosen = _walk(rules, cost, startable, day, (left[0].astype(int), left[1].astype(int)))
-    if chosen is None:
-        return {}
-    out = {}
-    for k in units:
-        fixed = np.concatenate([modes[chosen, k], np.zeros(window.axis.n - window.end)]).astype(float)
-        out[f"on_{k}"] = (fixed, fixed)
-    return out
+    found: list[Bounds] = []
+    for wish in wishes:
+        cost = np.abs(wish[None, :, : window.end] - modes[:, :, None]).sum(axis=1)
+        cost[outside.any(axis=1)] = np.inf
+        chosen = _walk(rules, cost, startable, day, left)
+        if chosen is not None:
+            behind = np.zeros(window.axis.n - window.end)
+            fixed = [np.concatenate([modes[chosen, k], behind]).astype(float) for k in units]
+            found.append({f"on_{k}": (fixed[k], fixed[k]) for k in units})
+    return tuple(found)
 
 
 def _walk(rules: Rules, cost: Array, startable: Array, day: Array, left: tuple[Array, Array]) -> Array | None:
