@@ -34,8 +34,8 @@ FAULT_BAND_PU = (0.90, 1.10)
 reactive power, for 35 to 110 kV; for 10 kV an assumption). Above, the park's own bands hold on."""
 FAULT_BAND_BELOW_KV = 110.0
 Steps = npt.NDArray[np.int64]
-BROKEN_PERCENT, BROKEN_PU = 1e-6, 1e-9
-"""Excess from which a limit counts as broken: the power flow's own tolerance."""
+BROKEN_PERCENT, BROKEN_PU = 0.05, 5e-5
+"""Excess from which a limit counts as broken after an outage: below what meters resolve (assumption)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
