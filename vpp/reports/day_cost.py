@@ -9,18 +9,22 @@ from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store
 from vpp.park import periods, price_cny_per_mwh
 from vpp.park.model import Park
 from vpp.park.worth import refill_cny_per_mwh, stored_worth
-from vpp.reports.day_flows import Flows
+from vpp.reports.day_flows import QUARTER_S, Flows
+from vpp.types import Array
 
 WHOLE_DAY_H = 23.75
 """A day known for less is not judged by its daily obligations: hydrogen and ammonia owed."""
 
 
-def day_costs(park: Park, flows: Flows, peak_mw: float, peak_before_mw: float) -> dict[str, float]:
+def day_costs(
+    park: Park, flows: Flows, peak_mw: float, peak_before_mw: float, outside: Array
+) -> dict[str, float]:
     """Return CNY by item.
 
     energy: import x tariff of the hour; exported energy earns nothing (tariff of the case).
     demand_charge: what the day adds to the month's highest quarter-hour mean (two-part tariff), above
     the larger of the peak so far and the contract's expected peak, as the plan prices it.
+    deviation: energy `outside` the declared band (`outside_mwh`) x price of the hour x the contract's factor.
     carbon: import x grid factor + CHP power x its factor, at the carbon price; fuel: CHP.
     starts, degradation, curtailment, interruption, hydrogen, ammonia: quantities x the name plates' and
     contracts' prices. stores: what less is held at the end than at the beginning, at the cost of
@@ -37,6 +41,7 @@ def day_costs(park: Park, flows: Flows, peak_mw: float, peak_before_mw: float) -
     costs = {
         "energy": float(imported @ price_cny_per_mwh(park, flows.starts_at)),
         "demand_charge": 1000 * park.contracts.tie.demand_charge_cny_per_kw_month * added,
+        "deviation": _deviation(park, flows, outside),
         "starts": _starts(park, flows),
         "degradation": _degradation(park, flows),
         "fuel": sum(fed[n] * d.params.fuel_cny_per_mwh for n, d in chp.items()),
@@ -48,6 +53,26 @@ def day_costs(park: Park, flows: Flows, peak_mw: float, peak_before_mw: float) -
         "stores": _stores(park, flows),
     }
     return {item: cny + 0.0 for item, cny in costs.items()}
+
+
+def outside_mwh(park: Park, flows: Flows, planned: Flows) -> Array:
+    """Return by quarter hour what crossed the tie outside declared x (1 +- the contract's band), MWh.
+
+    `planned` holds what was declared (the plans in force say it). Only quarter hours that meter and plan
+    both know wholly are judged, by their mean.
+    """
+    if "tie" not in planned.of("declared"):
+        return np.zeros(flows.bins)
+    declared = planned.of("declared")["tie"]
+    off = np.abs(flows.by_bin("import") - flows.by_bin("export") - declared)
+    known = (flows.seconds >= QUARTER_S - 1) & (planned.seconds >= QUARTER_S - 1)
+    over = np.maximum(0.0, off - park.contracts.tie.declared_deviation_band * np.abs(declared))
+    return np.where(known, over, 0.0)
+
+
+def _deviation(park: Park, flows: Flows, outside: Array) -> float:
+    price = np.maximum(0.0, price_cny_per_mwh(park, flows.starts_at))
+    return float(outside @ price) * park.contracts.tie.deviation_price_factor
 
 
 def energy_by_period(park: Park, flows: Flows) -> dict[str, tuple[float, float]]:
@@ -69,6 +94,7 @@ def _starts(park: Park, flows: Flows) -> float:
         elif isinstance(device, Electrolyzer):
             params = device.params
             total += begun.get("hot", 0) * params.start_cost_cny_per_mw_hot * params.stack_mw
+            total += begun.get("cold", 0) * params.start_cost_cny_per_mw_cold * params.stack_mw
     return total
 
 

@@ -25,12 +25,13 @@ class Flows:
     """Plant seconds of each bin that are known."""
     series: Mapping[str, Mapping[str, Array]]
     """By quantity and id. MWh: `import, export` (id `tie`), `fed, drawn` (terminals of resources),
-    `discharge, charge` (stores without own use), `available, curtailed` (wind, PV), `demand, cut` (loads).
+    `discharge, charge` (stores without own use), `available, curtailed` (wind, PV), `demand, cut,
+    trimmed` (loads; `cut` behind open breakers and trimmed), `declared` (`tie`, import positive, of plans).
     `made_kg`, `delivered_kg`, `ammonia_t`."""
     content: Mapping[str, tuple[float, float]]
     """By store what it held at the first and the last known moment, MWh or kg."""
     starts: Mapping[str, Mapping[str, int]]
-    """By device `turbine`, `train`, `hot` (electrolyser stacks from standby), `cold` (whole plant)."""
+    """By device `turbine`, `train`, `hot` and `cold` (electrolyser stacks from standby, and from cold)."""
     reclosed: Mapping[str, int] = field(default_factory=dict)
     """By load the breakers that closed again."""
 
@@ -114,8 +115,12 @@ def _rates(park: Park, plan: Plan, step: int) -> list[tuple[str, str, float]]:
         "shed_mw": "cut",
         "modulated_mw": "cut",
     }
+    if "declared_mw" in plan.series["tie"]:
+        out.append(("declared", "tie", float(plan.series["tie"]["declared_mw"][step])))
     for name in (*park.resources, *park.loads):
         values = plan.series.get(name, {})
+        if "modulated_mw" in values:
+            out.append(("trimmed", name, float(values["modulated_mw"][step])))
         out += [(words[key], name, float(values[key][step])) for key in words if key in values]
         if "load_mw" in values and name in park.loads:
             out.append(("demand", name, float(values["load_mw"][step])))
@@ -162,7 +167,10 @@ def _planned_starts(
             trains = [_at(plans, key, name, "trains") for key in ordered]
             out[name] = {"turbine": _rises(turbine), "train": _rises(trains)}
         elif isinstance(device, Electrolyzer):
-            out[name] = {"hot": _rises([_at(plans, key, name, "stacks") for key in ordered])}
+            on, warm = ([_at(plans, key, name, x) for key in ordered] for x in ("stacks", "warm_stacks"))
+            cold = [max(0.0, round(b) - round(a)) for a, b in pairwise(warm)]
+            hot = [max(0.0, round(b) - round(a) - c) for (a, b), c in zip(pairwise(on), cold, strict=True)]
+            out[name] = {"hot": int(sum(hot)), "cold": int(sum(cold))}
     return out
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from vpp.devices import Pv, Wind
 from vpp.journal import LoggedSnapshot
+from vpp.park.interruption import demand_mw, part_mw
 from vpp.park.model import Park
 from vpp.reports.day_flows import QUARTER_S, Flows, own_use_mw
 from vpp.reports.metered_limits import feed_mva, voltage_band
@@ -38,14 +39,10 @@ class Spell:
     over: bool = False
 
 
-def cut_mw(load: Load, p_mw: float, mask: int) -> float:
-    """Return the demand behind open breakers, MW, from the metered injection of what is left (<= 0).
-
-    The interruptible share is cut in equal parts, so the whole demand is the metered one over the
-    share that is still connected.
-    """
-    share = load.interruptible_share * mask.bit_count() / load.blocks if load.blocks else 0.0
-    return max(-p_mw, 0.0) * share / (1 - share) if share < 1 else 0.0
+def cut_mw(load: Load, p_mw: float, mask: int, trimmed_mw: float = 0.0) -> float:
+    """Return what stands behind open breakers and what is trimmed, MW, from the injection left (<= 0)."""
+    opened = mask.bit_count()
+    return part_mw(load, demand_mw(load, -p_mw, opened, trimmed_mw)) * opened + trimmed_mw
 
 
 @dataclass(slots=True)
@@ -125,7 +122,9 @@ class DayMeter:
                 self._resource(at, name, k, hours)
             elif name in self.park.loads:
                 load = self.park.loads[name]
-                cut = cut_mw(load, p_mw, int(values.get("breakers", 0.0)))
+                trimmed = values.get("trimmed_mw", 0.0)
+                cut = cut_mw(load, p_mw, int(values.get("breakers", 0.0)), trimmed)
+                self._add("trimmed", name, k, trimmed * hours)
                 self._add("cut", name, k, cut * hours)
                 self._add("demand", name, k, (cut - p_mw) * hours)
             elif self.park.meters[name].kind == "tie":
@@ -195,10 +194,12 @@ class DayMeter:
         for name, values in now.values.items():
             if now.quality[name] is Quality.BAD:
                 continue
-            for point in ("starts_turbine", "trains", "on_stacks", "delivered_kg"):
+            from_cold = self._warmed(name, values)
+            for point in ("starts_turbine", "trains", "on_stacks", "warm_stacks", "delivered_kg"):
                 if point in values:
                     grown = values[point] - self.counters.get((name, point), values[point])
                     self.counters[name, point] = values[point]
+                    grown -= from_cold if point == "on_stacks" else 0.0
                     self.counted[name, point] += max(0.0, grown)
                     if point == "delivered_kg" and 0 <= k < self.bins:
                         self._add("delivered_kg", name, k, max(0.0, grown))
@@ -213,6 +214,11 @@ class DayMeter:
                 self.last[name] = held
                 if 0 <= k < self.bins:
                     self.contents.setdefault(name, np.full(self.bins, np.nan))[k] = held
+
+    def _warmed(self, name: str, values: Mapping[str, float]) -> float:
+        """Return the stacks that became warm since the last cycle: one that goes on with it starts cold."""
+        warm = values.get("warm_stacks", 0.0)
+        return max(0.0, warm - self.counters.get((name, "warm_stacks"), warm))
 
     def _judge(self, at: LoggedSnapshot, dt_s: float) -> None:
         """Judge what meters tell, cycle by cycle: voltages, and currents of what feeds a metered bus.
@@ -247,7 +253,7 @@ class DayMeter:
         for (quantity, name), values in self.sums.items():
             series.setdefault(quantity, {})[name] = values
         starts: dict[str, dict[str, int]] = {}
-        words = {"starts_turbine": "turbine", "trains": "train", "on_stacks": "hot"}
+        words = {"starts_turbine": "turbine", "trains": "train", "on_stacks": "hot", "warm_stacks": "cold"}
         for (name, point), count in self.counted.items():
             if point in words:
                 starts.setdefault(name, {})[words[point]] = round(count)

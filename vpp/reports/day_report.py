@@ -13,7 +13,7 @@ from vpp.devices import Bess, Caes
 from vpp.errors import Fault, InvalidInput
 from vpp.journal import read, snapshots, tail
 from vpp.park.model import Park
-from vpp.reports.day_cost import day_costs, energy_by_period
+from vpp.reports.day_cost import day_costs, energy_by_period, outside_mwh
 from vpp.reports.day_flows import QUARTER_S, Flows, planned_flows
 from vpp.reports.day_meter import DayMeter
 from vpp.reports.day_mix import mix
@@ -118,6 +118,8 @@ def _day(
         ammonia_planned_t=planned.total("ammonia_t"),
         tie=tie,
         planned_peak_mw=planned_peak,
+        outside_mwh=float(outside_mwh(park, metered, planned).sum()),
+        planned_outside_mwh=float(outside_mwh(park, planned, planned).sum()),
         month_peak_mw=month[1],
         non_fossil_share=sources.share,
         carbon_t=sources.direct_t,
@@ -126,6 +128,8 @@ def _day(
         breaches=_breaches(meter),
         shed_mwh=metered.total("cut"),
         planned_shed_mwh=planned.total("cut"),
+        trimmed_mwh=metered.total("trimmed"),
+        planned_trimmed_mwh=planned.total("trimmed"),
         sheds=tuple(events.sheds),
         forecasts=tuple(_forecasts(park, meter, metered, planned)),
         availability=_availability(meter),
@@ -151,7 +155,8 @@ def _costs(
     park: Park, metered: Flows, planned: Flows, peak_mw: float, *, planned_peak: float, before: float
 ) -> tuple[Item, ...]:
     real, asked = (
-        day_costs(park, flows, peak, before) for flows, peak in ((metered, peak_mw), (planned, planned_peak))
+        day_costs(park, flows, peak, before, outside_mwh(park, flows, planned))
+        for flows, peak in ((metered, peak_mw), (planned, planned_peak))
     )
     return tuple(
         Item(name=name, metered_cny=real[name], planned_cny=asked[name])

@@ -183,10 +183,19 @@ def _words(report: DayReport) -> Iterator[str]:
     yield f"non-fossil share {share}, carbon of import and fuel {report.carbon_t:,.1f} t"
     asked = "" if math.isnan(report.planned_peak_mw) else f"; plan {report.planned_peak_mw:.1f} MW at most"
     yield tie_text(report.tie, report.zone) + asked
+    deviation = next((c for c in report.costs if c.name == "deviation"), None)
+    paid = money(deviation.metered_cny) if deviation is not None else "0"
+    yield (
+        f"outside the band around the declared curve: {report.outside_mwh:.2f} MWh "
+        f"(plan {report.planned_outside_mwh:.2f}), {paid} CNY"
+    )
     yield from (breach_text(b, report.zone) for b in report.breaches if b.count)
     if not any(b.count for b in report.breaches):
         yield f"all of {len(report.breaches)} watched limits kept"
-    yield f"shed: {report.shed_mwh:.2f} MWh (plan {report.planned_shed_mwh:.2f}), {len(report.sheds)} orders"
+    yield (
+        f"shed: {report.shed_mwh:.2f} MWh (plan {report.planned_shed_mwh:.2f}), of it trimmed "
+        f"{report.trimmed_mwh:.2f} (plan {report.planned_trimmed_mwh:.2f}), {len(report.sheds)} orders"
+    )
     for f in report.forecasts:
         first = "" if math.isnan(f.first_mae_mw) else f", of the first plan {f.first_mae_mw:.2f}"
         yield (

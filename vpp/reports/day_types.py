@@ -118,6 +118,9 @@ class DayReport:
     ammonia_planned_t: float
     tie: TieResult
     planned_peak_mw: float
+    outside_mwh: float
+    """What crossed the tie outside the band around its declared curve, metered."""
+    planned_outside_mwh: float
     month_peak_mw: float
     non_fossil_share: float
     carbon_t: float
@@ -127,6 +130,9 @@ class DayReport:
     breaches: tuple[Breach, ...]
     shed_mwh: float
     planned_shed_mwh: float
+    trimmed_mwh: float
+    """Of the shed energy what was trimmed without a breaker."""
+    planned_trimmed_mwh: float
     sheds: tuple[ShedReport, ...]
     forecasts: tuple[ForecastError, ...]
     availability: tuple[Availability, ...]

@@ -35,6 +35,8 @@ class RunReport:
     plans: tuple[PlanEvent, ...]
     sheds: tuple[ShedReport, ...]
     alarms: tuple[AlarmSpan, ...]
+    unread_plans: int
+    """Plans written by another version of the product: their time counts as without a plan."""
     orders: tuple[str, ...]
     """Accepted orders in words."""
 
@@ -72,6 +74,7 @@ def run_report(park: Park, journal: Path) -> RunReport:
         plans=tuple(events.plan_events),
         sheds=tuple(events.sheds),
         alarms=events.alarms(),
+        unread_plans=events.unread_plans,
         orders=tuple(events.orders),
     )
 

@@ -110,6 +110,8 @@ def _head(report: RunReport) -> Iterator[str]:
     if report.without_plan_s > 0:
         held = timedelta(seconds=round(report.without_plan_s))
         yield f"{held} without a valid plan: not in the energies below"
+    if report.unread_plans:
+        yield f"{report.unread_plans} plans of another version of the product: not compared"
     if report.counter_resets:
         yield f"{report.counter_resets} energy counters went back (restarted devices): energy may be missing"
 

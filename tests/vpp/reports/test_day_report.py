@@ -23,6 +23,8 @@ from vpp.types import Following, Mode, ParkMode, Quality, Reading, Setpoint, Sna
 
 DAY = date(2026, 3, 15)
 TICK_S = 60
+COLD = 390
+"""CNY per MW of a cold start."""
 
 
 def setpoint(device, p_mw, at):
@@ -37,19 +39,26 @@ def values_at(hours):
 
     Import 100 MW, 130 in the quarter hour from 3:00. Wind 40 of 50 available. Battery: 10 MW of the
     converter out from 6:00 to 8:00, 10 MW in from 12:00 to 14:00. One of four breakers of the zinc smelter
-    open from 9:00 to 10:00. 100 kg/h of hydrogen made and delivered.
+    open from 9:00 to 10:00, 4 MW of it trimmed from 11:00 to 12:00. The electrolyser has a second stack on
+    from 2:00, from standby, and a third from 15:00, from cold. 100 kg/h of hydrogen made and delivered.
     """
     battery = 10.0 if 6 <= hours < 8 else -10.0 if 12 <= hours < 14 else 0.0
     held = 40.0 - 10.58 * min(max(hours - 6, 0), 2) + 9.45 * min(max(hours - 12, 0), 2)
+    on, warm = (3.0, 3.0) if hours >= 15 else (2.0 if hours >= 2 else 1.0, 2.0)
+    zinc = {"p_mw": -50.0, "breakers": 0.0, "trimmed_mw": 0.0}
+    if 9 <= hours < 10:
+        zinc |= {"p_mw": -42.5, "breakers": 1.0}
+    if 11 <= hours < 12:
+        zinc |= {"p_mw": -46.0, "trimmed_mw": 4.0}
     return {
         "WF": {"p_mw": 40.0, "available_mw": 50.0, "status": 1.0},
         "PV": {"p_mw": 0.0, "available_mw": 0.0, "status": 1.0},
         "DPV": {"p_mw": 0.0, "available_mw": 0.0, "status": 3.0 if hours < 6 else 1.0},
         "CAES1": {"p_mw": -0.6, "e_mwh": 200.0, "starts_turbine": 1.0 if hours >= 7 else 0.0, "trains": 0.0},
         "BESS1": {"p_mw": battery - 0.32, "e_mwh": held},
-        "ALK1": {"p_mw": -5.0, "h2_kg_per_h": 100.0, "on_stacks": 2.0 if hours >= 2 else 1.0},
+        "ALK1": {"p_mw": -5.0, "h2_kg_per_h": 100.0, "on_stacks": on, "warm_stacks": warm},
         "H2S": {"p_mw": -0.1, "h2_kg": 2500.0, "delivered_kg": 100.0 * hours},
-        "LD_ZN": {"p_mw": -42.5 if 9 <= hours < 10 else -50.0, "breakers": 1.0 if 9 <= hours < 10 else 0.0},
+        "LD_ZN": zinc,
         "FDR": {"p_mw": 16.0 if 10 <= hours < 11 else 8.0, "q_mvar": 0.0, "vm_pu": 1.0},
         "TIE": {"p_mw": 130.0 if 3 <= hours < 3.25 else 100.0, "vm_pu": 1.12 if 5 <= hours < 5.2 else 1.03},
     }  # fmt: skip
@@ -116,10 +125,20 @@ def test_the_demand_charge_is_what_the_day_adds_to_the_peak_of_the_month(report)
     assert report.month_peak_mw == pytest.approx(130.0)
 
 
+def test_what_leaves_the_band_around_the_declared_curve_is_paid_for(park, report, plan):
+    """Declared 100 MW, band 5 %: 130 MW for a quarter hour of the valley is 25 MW outside, at half its price."""
+    assert report.outside_mwh == pytest.approx(25.0 / 4)
+    assert cost(report, "deviation") == pytest.approx(25.0 / 4 * 301 * 0.5)
+    off = np.abs(plan.series["tie"]["import_mw"] - 100.0)
+    assert report.planned_outside_mwh == pytest.approx(float(np.maximum(0.0, off - 5.0).sum()) / 4)
+    assert "declared curve: 6.25 MWh" in " ".join(to_text(report).split())
+
+
 def test_carbon_wear_starts_and_curtailment_by_hand(report):
     assert cost(report, "carbon") == pytest.approx(2407.5 * 0.6849 * 80)
     assert cost(report, "degradation") == pytest.approx(20 * 110)
-    assert cost(report, "starts") == pytest.approx(6000 + 40 * 5)  # a turbine, a stack of 5 MW from standby
+    # a turbine, a stack of 5 MW from standby, one from cold
+    assert cost(report, "starts") == pytest.approx(6000 + 40 * 5 + COLD * 5)
     assert cost(report, "curtailment") == pytest.approx(240 * 270)
 
 
@@ -167,10 +186,12 @@ def test_a_feeder_is_judged_by_the_current_of_what_feeds_it(park, report):
     assert feed.depth == pytest.approx(16 / 14.4107 * 100 - 100, rel=1e-4)
 
 
-def test_shed_energy_is_what_stood_behind_the_open_breakers(park, report):
-    """60 % in four blocks: 15 % of 50 MW for an hour, and one block closes again."""
-    assert report.shed_mwh == pytest.approx(7.5)
-    assert cost(report, "interruption") == pytest.approx(7.5 * 1800 + 8100)
+def test_shed_energy_is_what_stood_behind_the_open_breakers_and_what_was_trimmed(park, report):
+    """60 % in four blocks: 15 % of 50 MW for an hour, one block closes again; 4 MW trimmed for an hour."""
+    assert report.shed_mwh == pytest.approx(11.5)
+    assert report.trimmed_mwh == pytest.approx(4.0)
+    assert cost(report, "interruption") == pytest.approx(11.5 * 1800 + 8100)
+    assert cut_mw(park.loads["LD_ZN"], -38.5, 0b1, 4.0) == pytest.approx(11.5)
     assert cut_mw(park.loads["LD_ZN"], -42.5, 0b1) == pytest.approx(7.5)
     assert cut_mw(park.loads["LD_ESS"], -3.0, 0) == 0.0
 
@@ -232,7 +253,7 @@ def test_carbon_is_neither_lost_nor_made_in_a_store(made):
 
 def test_what_is_unknown_costs_nothing_and_owes_nothing(park):
     """An hour known: the day's hydrogen is not judged by it, a mean that is nan adds no peak."""
-    costs = day_costs(park, flows(), math.nan, 95.0)
+    costs = day_costs(park, flows(), math.nan, 95.0, np.zeros(4))
     assert all(value == 0.0 for value in costs.values())
     assert sum(mwh for mwh, _ in energy_by_period(park, flows()).values()) == 0.0
 

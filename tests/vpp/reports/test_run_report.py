@@ -164,6 +164,21 @@ def test_time_without_a_plan_is_told_and_left_out_of_the_plan(park, plan, tmp_pa
     assert (wind.out_mwh, wind.out_covered_mwh) == (pytest.approx(6.0), pytest.approx(3.0))
 
 
+def test_a_journal_whose_plans_are_of_another_version_says_so(park, plan, tmp_path):
+    clock = SimulatedClock(plan.start)
+    journal = Journal(tmp_path / "journal", clock)
+    journal.append("plan", {"id": plan.id, "steps": 96})
+    log = SnapshotLog(journal)
+    for n in range(3):
+        log.append(cycle(park, plan, clock, n, {}))
+        clock.advance(TICK_S)
+    journal.close()
+    report = run_report(park, tmp_path / "journal")
+    assert report.unread_plans == 1
+    assert report.without_plan_s == 2 * TICK_S
+    assert "1 plans of another version of the product: not compared" in to_text(report)
+
+
 def test_a_counter_that_goes_back_is_told_and_not_subtracted(park, plan, tmp_path):
     clock = SimulatedClock(plan.start)
     journal = Journal(tmp_path / "j", clock)
