@@ -126,7 +126,7 @@ def test_the_demand_charge_is_what_the_day_adds_to_the_peak_of_the_month(report)
 
 
 def test_what_leaves_the_band_around_the_declared_curve_is_paid_for(park, report, plan):
-    """Declared 100 MW, band 5 %: 130 MW for a quarter hour of the valley is 25 MW outside, at half its price."""
+    """Declared 100 MW, band 5 %: 130 MW for a quarter hour is 25 MW outside, at half the price."""
     assert report.outside_mwh == pytest.approx(25.0 / 4)
     assert cost(report, "deviation") == pytest.approx(25.0 / 4 * 301 * 0.5)
     off = np.abs(plan.series["tie"]["import_mw"] - 100.0)
