@@ -19,6 +19,7 @@ import numpy.typing as npt
 from network.model import commands_q, q_per_p
 from network.powerflow import AcStates, Oracle
 from network.security import LimitRows, limit_rows, limit_values
+from network.timetable import timetabled
 from vpp.park.model import Park
 from vpp.types import Array
 
@@ -61,12 +62,15 @@ class Operation:
     """The same shape."""
     positions: Array | None = None
     """(steps, actuators) of banks, statcoms and taps; None: all at rest."""
+    steps: Steps | None = None
+    """Step of each row in the window of the oracle's timetable; None: one row per step."""
 
     def at(self, steps: Sequence[int] | Steps) -> "Operation":
         """Return these steps alone, in this order."""
         rows = np.asarray(steps, dtype=np.int64)
         positions = None if self.positions is None else self.positions[rows]
-        return Operation(p_mw=self.p_mw[rows], q_mvar=self.q_mvar[rows], positions=positions)
+        steps = rows if self.steps is None else self.steps[rows]
+        return Operation(p_mw=self.p_mw[rows], q_mvar=self.q_mvar[rows], positions=positions, steps=steps)
 
     def moved(self, shift_mw: Array, mvar_per_mw: Array) -> "Operation":
         """Return the same with injections shifted, reactive ones by the elements' rule."""
@@ -155,6 +159,9 @@ class OutageFlows:
         )
         """(elements,): how the reactive power of each moves with its active one."""
         self._rest = {o.name: oracle.without(o.branches) for o in self.outages if o.branches}
+        if oracle.rests is not None:  # planned outages come on top, each in its own steps
+            out = oracle.rests.out
+            self._rest = {name: timetabled(rest, out) for name, rest in self._rest.items()}
         self._gone = {o.name: np.isin(oracle.elements, o.devices) for o in self.outages}
         rows = limit_rows(oracle.park, oracle.buses, oracle.branches)
         self.rows = rows.names
@@ -171,7 +178,7 @@ class OutageFlows:
         """Solve the grid after an outage for every step of what was done before it."""
         kept = ~self._gone[outage]
         rest = self._rest.get(outage, self.oracle)
-        return rest.solve(before.p_mw * kept, before.q_mvar * kept, before.positions)
+        return rest.solve(before.p_mw * kept, before.q_mvar * kept, before.positions, before.steps)
 
     def after(self, outage: str) -> Oracle:
         """Return the power flow of the grid that an outage leaves, devices that went still in it."""

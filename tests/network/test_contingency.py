@@ -11,6 +11,7 @@ from network.contingency_rows import outage_cuts
 from network.contingency_screen import Screen
 from network.model import inject, to_pandapower
 from network.powerflow import Oracle
+from network.timetable import timetabled
 from vpp.park import load_park
 from vpp.seeds import generator
 
@@ -229,3 +230,19 @@ def test_the_screen_follows_banks_and_taps():
         if flows.by_name[outage].kind != "radial":
             after = flows.aftermath(outage, before, range(12))
             assert {b.step for b in (*after.breaches, *after.overloads)} <= set(np.flatnonzero(at).tolist())
+
+
+def test_planned_outages_come_on_top_in_their_own_steps(evening):
+    flows, before = evening
+    whole = flows.oracle
+    day = before.at([0, 0, 0])
+    day = replace(day, steps=None)
+    timed = OutageFlows(timetabled(whole, (frozenset(), frozenset({"T_ZN_1"}), frozenset())))
+    cut = timed.solve("T_MAIN_1", day)
+    both = whole.without(["T_MAIN_1", "T_ZN_1"]).solve(before.p_mw, before.q_mvar)
+    assert cut.loading_percent[1] == pytest.approx(both.loading_percent[0], abs=1e-6)
+    assert cut.loading_percent[2] == pytest.approx(
+        flows.solve("T_MAIN_1", before).loading_percent[0], abs=1e-6
+    )
+    assert timed.solve("T_MAIN_1", day.at([1])).loading_percent[0] == pytest.approx(both.loading_percent[0])
+    assert all(at.all() for at in Screen(timed).unclear(day).values()), "all is solved where grids change"
