@@ -1,42 +1,135 @@
-"""Times of the planner on small10: whole days, and the re-plans of one day. Prints a small table."""
+"""Day-ahead plans of six kinds of day, against the solver left alone on the same problem.
+
+`./run bench plan` prints for each day of chifeng96 the search without network (time of the first plan, of
+the end, proven gap) beside HiGHS cold on the same MILP, then the whole way with AC security; and the
+re-plans of a day of small10. CPU seconds of one thread.
+"""
 
 import platform
 import time
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
+import highspy
 import numpy as np
 
 from controllers.planning import Planner, initial_state
-from forecasts import outlook
-from vpp.clock import UTC
+from controllers.planning.optimise import Course, first_losses
+from controllers.planning.problem import costs_of, set_situation
+from controllers.planning.release import GROSS_GAP
+from controllers.planning.search import begun, searched
+from controllers.planning.situation import situation
+from controllers.planning.slots import Situation
+from forecasts import CHIFENG_2026, outlook
+from vpp.clock import UTC, monotonic_s
 from vpp.park import Park, load_park
-from vpp.types import Forecast, Plan
+from vpp.types import Array, Forecast, Plan
 
-DAYS = tuple(
-    date(2026, month, day) for month, day in enumerate((5, 12, 17, 20, 11, 9, 10, 18, 24, 6, 2, 15), start=1)
-)
-"""A day of each month; 5 January, 20 April and 15 December are the hard ones."""
+SEARCH_S = 12.0
+"""True seconds of a search and of its peer."""
+PLAN_S = 60.0
+"""True seconds of a whole plan."""
 
 
-def whole_day(park: Park, planner: Planner, day: date) -> tuple[Plan, Forecast]:
+def forecast_of(park: Park, day: date) -> Forecast:
     start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(park.site.zone)).astimezone(UTC)
-    forecast = outlook(park, start - timedelta(hours=9), start, 96)
-    began = time.process_time()
-    plan = planner.plan(initial_state(park, start), forecast, steps=96, deadline_s=20.0).plan
+    return outlook(park, start - timedelta(hours=9), start, park.horizon.day_ahead_steps)
+
+
+def loaded(park: Park, forecast: Forecast) -> tuple[Course, Situation, tuple[Array, Array]]:
+    """A fresh planner's problem of the day, in its solver, and its bounds."""
+    planner = Planner(park)
+    state, steps = initial_state(park, forecast.start), park.horizon.day_ahead_steps
+    course = planner.course(forecast.start, steps, state, forecast)
+    axis = course.model.frame.axis
+    now = situation(park, axis, first=axis.history, steps=steps, state=state, forecast=forecast)
+    bounds = set_situation(course.model, now, first_losses(course, planner.oracle, now))
+    course.solver.load(*bounds)
+    return course, now, bounds
+
+
+def relaxed_gross(course: Course) -> float:
+    """Gross cost of the relaxed problem, CNY."""
+    relaxed = course.solver.run(integers=np.empty(0, dtype=np.int64), seconds=SEARCH_S)
+    return sum(abs(cny) for cny in costs_of(course.model, relaxed.x).values())
+
+
+def ours(park: Park, planner: Planner, forecast: Forecast) -> str:
+    course, now, bounds = loaded(park, forecast)
+    began, until = time.process_time(), monotonic_s() + SEARCH_S
+    gross = relaxed_gross(course)
+    tree = begun(course.model, course.solver, now, bounds, until_true_s=until, gap_cny=GROSS_GAP * gross)
+    first_s = time.process_time() - began
+    first = (tree.value - tree.bound) / gross
+    best = searched(tree)
     seconds = time.process_time() - began
+    gap = best.objective - best.bound
+    net = gap / max(1.0, abs(best.objective))
+    return (
+        f"first {first_s:5.2f} s {first:6.2%}   end {seconds:5.2f} s  gross {gap / gross:6.3%}  "
+        f"net {net:6.2%}  {best.objective / 1000:8.1f} kCNY  {best.status.value}"
+    )
+
+
+def peer(park: Park, planner: Planner, forecast: Forecast) -> str:
+    """HiGHS with its own defaults on the same problem, to the same gap, from nothing."""
+    course, _, _ = loaded(park, forecast)
+    gross = relaxed_gross(course)
+    lone = highspy.Highs()
+    for option, value in {
+        "output_flag": False,
+        "threads": 1,
+        "mip_rel_gap": 0.0,
+        "time_limit": SEARCH_S,
+    }.items():
+        lone.setOptionValue(option, value)
+    lone.setOptionValue("mip_abs_gap", GROSS_GAP * gross)
+    lone.passModel(course.solver.problem())
+    columns = course.model.integers.astype(np.int32)
+    lone.changeColsIntegrality(len(columns), columns, np.ones(len(columns), dtype=np.uint8))
+    began = time.process_time()
+    lone.run()
+    info = lone.getInfo()
+    gap = (info.objective_function_value - info.mip_dual_bound) / gross
+    return f"HiGHS cold {time.process_time() - began:5.2f} s  gross {gap:6.3%}"
+
+
+def whole(park: Park, planner: Planner, forecast: Forecast) -> str:
+    began, true_s = time.process_time(), monotonic_s()
+    state, steps = initial_state(park, forecast.start), park.horizon.day_ahead_steps
+    plan = planner.plan(state, forecast, steps=steps, deadline_s=PLAN_S).plan
+    seconds = time.process_time() - began
+    left = [r for r in plan.relaxations if r.limit.startswith(("branch:", "voltage:"))]
     rounds = plan.certificate.cut_rounds if plan.certificate else 0
-    print(f"{day}  {seconds:5.2f} s  {plan.label.value:9} gap {plan.gap:6.2%}  {rounds} rounds")
-    return plan, forecast
+    curable = sum(len(c.left) for c in plan.contingencies)
+    return (
+        f"{plan.label.value:9} gap {plan.gap:6.2%}  {seconds:5.2f} s CPU, "
+        f"{monotonic_s() - true_s:5.1f} s true  {rounds} rounds  "
+        f"AC violations left {len(left)}  curable after outages {curable}"
+    )
+
+
+def six_days(park: Park) -> None:
+    planner = Planner(park)
+    parts: tuple[tuple[str, Callable[[Park, Planner, Forecast], str]], ...] = (
+        ("search", ours),
+        ("peer", peer),
+        ("AC-secure", whole),
+    )
+    for name, day in CHIFENG_2026.items():
+        forecast = forecast_of(park, day)
+        print(f"{park.name} {day} {name}")
+        for label, measure in parts:
+            print(f"    {label:10} {measure(park, planner, forecast)}", flush=True)
 
 
 def rolling(park: Park, planner: Planner, plan: Plan, forecast: Forecast) -> None:
     """Re-plan each quarter hour from the plan's own energies, commitments kept where they hold."""
     seconds, labels = [], []
-    state = plan.initial
     for k in range(1, plan.steps - 3):
-        resources = {name: dict(values) for name, values in state.resources.items()}
+        resources = {name: dict(values) for name, values in plan.initial.resources.items()}
         for name, values in resources.items():
             for key in ("e_mwh", "mode_code", "trains", "p_mw"):
                 if key in plan.series[name]:
@@ -49,22 +142,22 @@ def rolling(park: Park, planner: Planner, plan: Plan, forecast: Forecast) -> Non
             type(now)(at=now.at, resources=resources, calls=now.calls, month_peak_mw=now.month_peak_mw),
             forecast,
             steps=plan.steps - k,
-            deadline_s=4.0,
+            deadline_s=park.horizon.planner_deadline_s,
             previous=plan,
         ).plan
         seconds.append(time.process_time() - began)
         labels.append(again.label.value)
     kinds = ", ".join(f"{labels.count(x)} {x}" for x in sorted(set(labels)))
-    print(f"re-plan  median {np.median(seconds):.3f} s  max {max(seconds):.3f} s  ({kinds})")
+    print(f"{park.name} re-plan  median {np.median(seconds):.3f} s  max {max(seconds):.3f} s  ({kinds})")
 
 
 def main() -> None:
-    park = load_park("small10")
-    planner = Planner(park)
     print(f"{platform.machine()}, highspy {version('highspy')}, cvxpy {version('cvxpy')}; CPU seconds")
-    for day in DAYS:
-        plan, forecast = whole_day(park, planner, day)
-    rolling(park, planner, plan, forecast)
+    six_days(load_park("chifeng96"))
+    small = load_park("small10")
+    planner, forecast = Planner(small), forecast_of(small, date(2026, 3, 17))
+    plan = planner.plan(initial_state(small, forecast.start), forecast, steps=96, deadline_s=20.0).plan
+    rolling(small, planner, plan, forecast)
 
 
 if __name__ == "__main__":

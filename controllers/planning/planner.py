@@ -27,8 +27,6 @@ from vpp.types import Certificate, DispatchOrder, Forecast, Pin, Plan, PlantStat
 SPARE_STEPS = 8
 """Steps beyond a day in the usual model: a plan made in a day's last two hours reaches to the end of
 the next day."""
-DAY_AHEAD_DEADLINE_S = 20.0
-"""True seconds for a day-ahead plan; days that are not calm end in a tenth of it (measured)."""
 
 
 class Planner:
@@ -140,5 +138,5 @@ def plan_day(park: Park, day: date) -> Released:
     steps = park.horizon.day_ahead_steps
     forecast = outlook(park, start - timedelta(hours=9), start, steps)
     return Planner(park).plan(
-        initial_state(park, start), forecast, steps=steps, deadline_s=DAY_AHEAD_DEADLINE_S
+        initial_state(park, start), forecast, steps=steps, deadline_s=park.horizon.day_ahead_deadline_s
     )

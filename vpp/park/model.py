@@ -25,6 +25,8 @@ class Horizon:
     """Plant minutes between rolling re-plans."""
     planner_deadline_s: Annotated[float, Gt(0)]
     """True seconds after which a rolling plan is too late and is dropped."""
+    day_ahead_deadline_s: Annotated[float, Gt(0)] = 20.0
+    """True seconds for a day-ahead plan."""
     cycle_s: Annotated[float, Gt(0)]
     """True seconds of one control cycle."""
     plan_ttl_s: Annotated[float, Gt(0)]

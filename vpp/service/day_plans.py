@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from controllers.planning import Planner, initial_state
-from controllers.planning.planner import DAY_AHEAD_DEADLINE_S
 from forecasts import outlook
 from vpp.clock import UTC
 from vpp.devices import Ammonia
@@ -31,7 +30,9 @@ def plan_days(park: Park, first: date, days: int, pins: Sequence[Pin] = ()) -> I
     outlooks = [outlook(park, start - MADE_BEFORE, start, steps) for start in starts]
     planner, state = Planner(park), initial_state(park, starts[0])
     for forecast in outlooks:
-        made = planner.plan(state, forecast, steps=steps, deadline_s=DAY_AHEAD_DEADLINE_S, pins=pins).plan
+        made = planner.plan(
+            state, forecast, steps=steps, deadline_s=park.horizon.day_ahead_deadline_s, pins=pins
+        ).plan
         state = state_after(park, made)
         yield made
 

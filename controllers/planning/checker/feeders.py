@@ -53,7 +53,7 @@ def load(view: Seen, name: str) -> list[Violation]:
 
 
 def _trimmed(view: Seen, name: str, demand: Array) -> list[Violation]:
-    """Judge what is trimmed without a breaker: inside its share of what is still drawn, and inside the larger share with blocks."""
+    """Judge what is trimmed: inside its share of what is drawn, and with blocks inside the larger share."""
     row, s = view.park.loads[name], view.plan.series[name]
     share = 0.0 if row.notice_class is NoticeClass.NEVER else row.continuous_modulation_share
     words = "{:.3f} MW trimmed beyond what the contract allows"
