@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from controllers.planning.blocks.block import Bounds
-from controllers.planning.contingency import Looked, look, rows_for, unseen
+from controllers.planning.blocks.block import Bounds, Values
+from controllers.planning.contingency import Looked, look, rows_for
 from controllers.planning.curable import is_curable, is_held, resting
 from controllers.planning.problem import Losses, Model, row_of, set_losses, solution_of
 from controllers.planning.reactive import NETWORK_RULES, planned
@@ -129,12 +129,11 @@ def secure(
     Each round settles the rounded variables, moves losses and efficiency curves to the solution,
     adds a row for each violated limit and re-solves warm. It ends when nothing curable is
     broken and the linear tie power agrees with the AC one, or after `MAX_ROUNDS` or at the deadline.
-    Outages are looked at from the second round on, when losses and curves are those of the solution.
     `near` is (q_mvar, positions) of a solution of the same situation.
     """
     lower, upper = bounds[0].copy(), bounds[1].copy()
     _fix(lower, upper, first.x, model.integers)
-    now = _checked(model, oracle, situation, first, cuts=known_cuts, near=near, outages=False)
+    now = _checked(model, oracle, situation, first, cuts=known_cuts, near=near)
     for round_ in range(2, MAX_ROUNDS + 1):
         losses = _moved(losses, model, situation, now.p_mw, now.states.losses_mw)
         now = _cut(model, oracle, situation, now)
@@ -142,7 +141,7 @@ def secure(
         for name, block in model.blocks.items():
             if block.relinearise is not None:
                 block.relinearise(now.values[name], situation)
-            narrow_inside(model, name, block.rounded(now.values[name]), lower, upper)
+        _settle(model, now.values, lower, upper)
         set_losses(model, losses)
         solver.load(lower, upper)
         solver.add_rows([row_of(model, situation, cut) for cut in now.cuts])
@@ -153,18 +152,18 @@ def secure(
         now = _checked(
             model, oracle, situation, again, cuts=now.cuts, near=now.vars, rounds=round_, held=now.held
         )
-        if (now.is_clean and _settled(model, now.values)) or monotonic_s() > deadline_true_s:
+        moved = _settle(model, now.values, lower.copy(), upper.copy())
+        if (now.is_clean and not moved) or monotonic_s() > deadline_true_s:
             break
     return now
 
 
-def _settled(model: Model, values: Mapping[str, Values]) -> bool:
-    """Return whether a solution keeps what the blocks' own rounding asks of it."""
-    return all(
-        (values[name][key] >= low - SETTLED).all() and (values[name][key] <= high + SETTLED).all()
-        for name, block in model.blocks.items()
-        for key, (low, high) in block.rounded(values[name]).items()
-    )
+def _settle(model: Model, values: Mapping[str, Values], lower: Array, upper: Array) -> bool:
+    """Narrow the bounds to what the blocks' own rounding asks of a solution; return whether they moved."""
+    before = lower.copy(), upper.copy()
+    for name, block in model.blocks.items():
+        narrow_inside(model, name, block.rounded(values[name]), lower, upper)
+    return bool((lower != before[0]).any() or (upper != before[1]).any())
 
 
 def _checked(
@@ -177,9 +176,8 @@ def _checked(
     near: tuple[Array, Array] | None,
     rounds: int = 1,
     held: frozenset[tuple[int, str]] = frozenset(),
-    outages: bool = True,
 ) -> Secured:
-    """Return a solution with its AC states and what they break, outages included where asked for."""
+    """Return a solution with its AC states and what they break."""
     values = solution_of(model, solution.x[: model.compiled.size])
     p = injections(model, values, situation)
     series = series_of(model, values, p, situation)
@@ -198,7 +196,7 @@ def _checked(
         violations=tuple(v for v in violations(model.park, states) if v.rule in NETWORK_RULES),
         held=held,
         tie_error_mw=float(np.nanmax(np.abs(tie - states.p_tie_mw), initial=0.0)),
-        outages=look(oracle, before, series) if outages else unseen(oracle, before),
+        outages=look(oracle, before, series),
     )
 
 
