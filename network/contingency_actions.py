@@ -66,17 +66,28 @@ def actions(
         if len(again):
             rest += flows.overloads(outage, flows.solve(outage, moved.at(again)), again, flows.continuous)
         slow, left = _cured(flows, rest, moved, later, flows.continuous)
+        left = (*left, *_given_up(flows, too_much, moved))
         found += [
             Action(
                 step=s,
                 outage=outage,
                 moves_mw=_named(flows, fast[s] + slow[s]),
-                left=tuple(b for b in (*too_much, *left) if b.step == s),
+                left=tuple(b for b in left if b.step == s),
                 at_once_mw=_named(flows, fast[s]),
             )
             for s in steps
         ]
     return tuple(found)
+
+
+def _given_up(flows: OutageFlows, too_much: Sequence[Breach], moved: Operation) -> tuple[Breach, ...]:
+    """Return all that stays above a continuous rating where a short-time one cannot be kept."""
+    if not too_much:
+        return ()
+    at = np.array(sorted({b.step for b in too_much}), dtype=np.int64)
+    outage, known = too_much[0].outage, {(b.step, b.row) for b in too_much}
+    others = flows.overloads(outage, flows.solve(outage, moved.at(at)), at, flows.continuous)
+    return (*too_much, *(b for b in others if (b.step, b.row) not in known))
 
 
 def after_moves(

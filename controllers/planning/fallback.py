@@ -34,6 +34,8 @@ def shifted_plan(oracle: Oracle, now: Situation) -> Plan | None:
 
     None without a previous plan or where it ends before the window does.
     """
+    if now.previous is None:
+        return None
     wishes = {}
     for name in now.park.resources:
         series = now.previous_series(name, "p_mw")

@@ -235,7 +235,7 @@ def terminal(park: Park, frame: Frame, blocks: Mapping[str, Block]) -> Limit:
         variables={},
         slack=None,
         constraints=(),
-        costs={"terminal": -sum(parameter * store[-1] for store, parameter, _ in kept)},
+        costs={"terminal": -sum(parameter * store[-1] for store, parameter, _ in kept)} if kept else {},
         update=update,
     )
 

@@ -9,6 +9,9 @@ from vpp.devices import Bess, bess
 from vpp.park.model import Park
 from vpp.types import Array
 
+BURNT_MW = 5e-4
+"""Charging and discharging at once beyond this is no noise of the solver; the checker takes 0.001 MW."""
+
 
 def needs_binary(park: Park, device: Bess) -> bool:
     """Return whether burning surplus in the battery's losses could pay.
@@ -77,9 +80,21 @@ def block(park: Park, device: Bess, frame: Frame) -> Block:
         update=update,
         series=series,
         integers=integers,
+        rounded=lambda values: {} if integers else _one_way(device, values),
         reserve_up_mw=room - p,
         e_mwh=e,
     )
+
+
+def _one_way(device: Bess, values: Values) -> Bounds:
+    """Stop the smaller of charging and discharging at once: where a limit gives way, burning would pay."""
+    charge, discharge = values["charge"], values["discharge"]
+    both = np.minimum(charge, discharge) > BURNT_MW
+    free = np.zeros_like(charge)
+    return {
+        "charge": (free, np.where(both & (charge < discharge), 0.0, device.charge_max_mw)),
+        "discharge": (free, np.where(both & (charge >= discharge), 0.0, device.discharge_max_mw)),
+    }
 
 
 def _bounds(device: Bess, situation: Situation, on: Array) -> Bounds:
