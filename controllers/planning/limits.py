@@ -27,8 +27,11 @@ OUTAGE_CNY_PER_MWH = 50_000.0
 """The same after an outage that has not happened: dearer than the tie's limits, cheaper than the grid's."""
 RESERVE_CNY_PER_MWH = 2_000.0
 """Reserve that is missing."""
-ISLAND_CNY_PER_MWH_H = 1_500.0
-"""Battery energy missing from the island reserve, per hour."""
+ISLAND_CNY_PER_MWH_H = 20_000.0
+"""Battery energy missing from the island reserve, per hour: 5,000 per MWh for a last step of 15 min alone,
+more than a MWh can earn there, month's peak included (up to 2,000 in hours that share the peak)."""
+UNMETERED_MW = 1e4
+"""Peak of a slot that belongs to no plan: above any tie."""
 USED = 1e-3
 """A slack above this is in use, in its own unit."""
 
@@ -136,11 +139,13 @@ def demand_charge(park: Park, frame: Frame, tie: Tie) -> Limit:
     """
     n = frame.axis.n
     added = cp.Variable(n, name="peak_added")
-    peak = cp.Parameter(name="month_peak")
+    peak = cp.Parameter(n, name="month_peak")
     price = park.contracts.tie.demand_charge_cny_per_kw_month * 1000
 
     def update(situation: Situation) -> Bounds:
-        peak.value = max(situation.state.month_peak_mw, park.contracts.tie.expected_month_peak_mw)
+        known = max(situation.state.month_peak_mw, park.contracts.tie.expected_month_peak_mw)
+        # slots outside the window balance as they like
+        peak.value = np.where(situation.window.active, known, UNMETERED_MW)
         return {"added": _free(n)}
 
     return Limit(

@@ -42,6 +42,9 @@ def tariff_faults(periods: Sequence[TariffPeriod]) -> Iterator[Fault]:
     """
     expected = "full hours [from, to) with 0 <= from < to <= 24"
     for period in periods:
+        if period.price_cny_per_kwh < 0:
+            # a plan would draw and give at once to earn from it
+            yield _fault(f"{period.name}: price {period.price_cny_per_kwh:g}", "0 or more, CNY per kWh")
         for start, end in period.hours:
             if not 0 <= start < end <= 24:
                 yield _fault(f"{period.name}: hours [{start}, {end}]", expected)

@@ -106,6 +106,8 @@ def _degradation(park: Park, flows: Flows) -> float:
             total += float(mwh.sum()) * device.params.degradation_cny_per_mwh_discharged
         elif isinstance(device, Caes):
             total += float(mwh.sum()) * device.params.vom_cny_per_mwh_dis
+            spun = flows.of("condenser_h").get(name, np.zeros(1))
+            total += float(spun.sum()) * device.params.condenser.wear_cny_per_h
     return total
 
 

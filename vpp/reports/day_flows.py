@@ -12,6 +12,8 @@ from vpp.park.model import Park
 from vpp.types import Array, Plan
 
 QUARTER_S = 900
+CONDENSER = 6.0
+"""Code of the point `mode_code` (docs/architecture.md)."""
 NOTHING: Mapping[str, Array] = {}
 
 
@@ -27,7 +29,7 @@ class Flows:
     """By quantity and id. MWh: `import, export` (id `tie`), `fed, drawn` (terminals of resources),
     `discharge, charge` (stores without own use), `available, curtailed` (wind, PV), `demand, cut,
     trimmed` (loads; `cut` behind open breakers and trimmed), `declared` (`tie`, import positive, of plans).
-    `made_kg`, `delivered_kg`, `ammonia_t`."""
+    `made_kg`, `delivered_kg`, `ammonia_t`. Hours: `condenser_h` (CAES as synchronous condenser)."""
     content: Mapping[str, tuple[float, float]]
     """By store what it held at the first and the last known moment, MWh or kg."""
     starts: Mapping[str, Mapping[str, int]]
@@ -119,6 +121,8 @@ def _rates(park: Park, plan: Plan, step: int) -> list[tuple[str, str, float]]:
         out.append(("declared", "tie", float(plan.series["tie"]["declared_mw"][step])))
     for name in (*park.resources, *park.loads):
         values = plan.series.get(name, {})
+        if isinstance(park.devices.get(name), Caes) and "mode_code" in values:
+            out.append(("condenser_h", name, float(round(values["mode_code"][step]) == CONDENSER)))
         if "modulated_mw" in values:
             out.append(("trimmed", name, float(values["modulated_mw"][step])))
         out += [(words[key], name, float(values[key][step])) for key in words if key in values]

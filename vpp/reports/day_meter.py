@@ -12,7 +12,7 @@ from vpp.devices import Pv, Wind
 from vpp.journal import LoggedSnapshot
 from vpp.park.interruption import demand_mw, part_mw
 from vpp.park.model import Park
-from vpp.reports.day_flows import QUARTER_S, Flows, own_use_mw
+from vpp.reports.day_flows import CONDENSER, QUARTER_S, Flows, own_use_mw
 from vpp.reports.metered_limits import feed_mva, voltage_band
 from vpp.types import Array, Load, Plan, Quality
 
@@ -141,6 +141,8 @@ class DayMeter:
             net = net if abs(net) > REST_SHARE * device.resource.p_max_mw else 0.0
             self._add("discharge", name, k, max(net, 0.0) * hours)
             self._add("charge", name, k, max(-net, 0.0) * hours)
+        if values.get("mode_code") == CONDENSER:
+            self._add("condenser_h", name, k, hours)
         for point, quantity in (("h2_kg_per_h", "made_kg"), ("nh3_t_per_h", "ammonia_t")):
             if point in values and not (quantity == "made_kg" and "nh3_t_per_h" in values):
                 self._add(quantity, name, k, values[point] * hours)

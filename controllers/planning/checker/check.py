@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from controllers.planning.checker import feeders
+from controllers.planning.checker.bill import bill
 from controllers.planning.checker.caes import caes_plant
 from controllers.planning.checker.contingency import contingencies
 from controllers.planning.checker.hydrogen import electrolyser, hydrogen
@@ -46,6 +47,9 @@ RULES = (
     "power_factor",
     "pin",
     "contingency",
+    "cost",
+    "demand_peak",
+    "declared_curve",
 )
 
 DEVICE_RULES: Mapping[type, Callable[[Seen, str], list[Violation]]] = {
@@ -80,6 +84,7 @@ def check(park: Park, plan: Plan, forecast: Forecast, oracle: Oracle | None = No
     found += reserve(view)
     found += pins(view)
     found += contingencies(view, oracle)
+    found += bill(view)
     return _certificate(tuple(found), states, error)
 
 

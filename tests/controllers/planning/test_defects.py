@@ -147,6 +147,20 @@ def slow_turbine(at: Judged) -> Judged:
     return of_device("CAES1", turbine=turbine)(at)
 
 
+def billed(item: str, by: float) -> Change:
+    """Change one item and the sum with it."""
+
+    def change(plan: Plan) -> Plan:
+        costs = {**plan.cost_breakdown_cny, item: plan.cost_breakdown_cny[item] + by}
+        return replace(plan, cost_breakdown_cny=costs, cost_cny=plan.cost_cny + by, cost_by_owner_cny={})
+
+    return of_plan(change)
+
+
+def of_state(**changed) -> Change:
+    return of_plan(lambda plan: replace(plan, initial=replace(plan.initial, **changed)))
+
+
 def often(at: Judged) -> Judged:
     """Move a bank to and fro all day."""
     values = np.where(np.arange(at.plan.steps) % 2, 2.0, 1.0)
@@ -248,8 +262,22 @@ DEFECTS = {
             both(add("LD_ZN", "q_mvar", -60.0), add("LD_PUB", "q_mvar", -20.0)), "power_factor", "tie"),
         "Mvar at the tie that nobody sees": (add("tie", "q_mvar", 9.0, 4), "energy_balance", "tie"),
         "a pin that is not held": (pinned, "pin", "BESS1"),
+        "a cost that its items deny": (
+            of_plan(lambda plan: replace(plan, cost_cny=plan.cost_cny - 500)), "cost", "sum"),
+        "energy that nobody paid": (billed("energy", -9000.0), "cost", "energy"),
+        "carbon that nobody paid": (billed("carbon", -9000.0), "cost", "carbon"),
+        "wear that nobody paid": (billed("degradation", -2000.0), "cost", "degradation"),
+        "a bill that its owners do not share": (
+            of_plan(lambda p: replace(p, cost_by_owner_cny={"tie": {"energy": 1.0}})), "cost", "energy"),
+        "a peak that nobody paid": (
+            both(of_state(month_peak_mw=40.0), of_park(tie={"expected_month_peak_mw": 40.0})),
+            "demand_peak", "tie"),
+        "a declared curve that nobody keeps": (
+            put("tie", "declared_mw", 10.0), "declared_curve", "tie"),
+        "a deviation that was none": (billed("deviation", 4000.0), "declared_curve", "tie"),
     },
     "chifeng96": {
+        "fuel that nobody paid": (billed("fuel", -30000.0), "cost", "fuel"),
         "a CHP unit below its band": (put("CHP1", "p_mw", 8.0, 5), "power_limit", "CHP1"),
         "a CHP unit beyond its rating": (put("CHP2", "p_mw", 61.0), "power_limit", "CHP2"),
         "a CHP unit that jumps": (of_device("CHP1", ramp_mw_per_min=0.01), "ramp", "CHP1"),

@@ -133,6 +133,7 @@ CASES: dict[str, tuple[Edit, str]] = {
         swap("park.toml", "[6, 9]", "[5, 9]"),
         r"park.toml tariff: hours \[5\] have two",
     ),
+    "a price below nothing": (swap("park.toml", "= 0.711", "= -0.1"), "park.toml tariff: peak: price -0.1"),
     "hours upside down": (swap("park.toml", "[6, 9]", "[9, 6]"), r"park.toml tariff: peak: hours \[9, 6\]"),
     "short time-to-live": (
         swap("park.toml", "setpoint_ttl_s = 60", "setpoint_ttl_s = 4"),

@@ -142,6 +142,13 @@ def test_carbon_wear_starts_and_curtailment_by_hand(report):
     assert cost(report, "curtailment") == pytest.approx(240 * 270)
 
 
+def test_a_machine_that_spins_for_voltage_wears(park):
+    """An hour as synchronous condenser, as the plan bills it."""
+    spun = flows(condenser_h={"CAES1": [0.25] * 4}, discharge={"CAES1": [0.0] * 4})
+    wear = park.devices["CAES1"].params.condenser.wear_cny_per_h
+    assert day_costs(park, spun, math.nan, 95.0, np.zeros(4))["degradation"] == pytest.approx(wear)
+
+
 def test_hydrogen_sold_and_owed(report):
     """2,400 kg of the 6,000 owed."""
     assert report.hydrogen_made_kg == pytest.approx(2400)
