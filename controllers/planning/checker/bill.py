@@ -11,8 +11,9 @@ from controllers.planning.checker.seen import Seen
 from vpp.devices import Bess, Caes, Chp
 from vpp.types import Array, PlanLabel, Violation
 
-TIE_MW = 0.1
-"""The bill is of the linear tie power, the series of the AC one: so much between them passes (assumption)."""
+TIE_MW, TIE_SHARE = 0.1, 0.005
+"""The bill is of the linear tie power, the series of the AC one: between them passes the larger of both, the
+share of the greatest import; a loop that its deadline ended leaves some tenths of a MW (measured)."""
 CLOSE_CNY = 1.0
 BILLED_WHOLE = (PlanLabel.OPTIMAL, PlanLabel.FEASIBLE, PlanLabel.RELAXED)
 
@@ -25,7 +26,7 @@ def bill(view: Seen) -> list[Violation]:
     found = _off("cost", "sum", sum(costs.values()), plan.cost_cny, CLOSE_CNY)
     energy = float(plan.series["tie"]["import_mw"] * price @ hours)
     lost = float(curtailed @ hours) * view.park.contracts.curtailment.price_cny_per_mwh
-    known = {"energy": (energy, float(np.abs(price) @ hours) * TIE_MW), "curtailment": (lost, 0.0)}
+    known = {"energy": (energy, float(np.abs(price) @ hours) * _tie_mw(view)), "curtailment": (lost, 0.0)}
     if plan.label in BILLED_WHOLE:
         known |= _emitted_and_worn(view)
         found += _demand_peak(view) + _declared(view)
@@ -35,6 +36,10 @@ def bill(view: Seen) -> list[Violation]:
     for item, (cny, slack) in known.items():
         found += _off("cost", item, costs.get(item, 0.0), cny, CLOSE_CNY + slack)
     return found
+
+
+def _tie_mw(view: Seen) -> float:
+    return max(TIE_MW, TIE_SHARE * float(view.plan.series["tie"]["import_mw"].max()))
 
 
 def _summed(view: Seen, key: str) -> Array:
@@ -62,7 +67,7 @@ def _emitted_and_worn(view: Seen) -> dict[str, tuple[float, float]]:
                 spins = np.round(series[name]["mode_code"]) == CONDENSER
                 worn += p.condenser.wear_cny_per_h * float(spins @ hours)
     return {
-        "carbon": (emitted, per_mwh * float(hours.sum()) * TIE_MW),
+        "carbon": (emitted, per_mwh * float(hours.sum()) * _tie_mw(view)),
         "fuel": (fuel, 0.0),
         "degradation": (worn, 0.0),
     }
@@ -75,7 +80,7 @@ def _demand_peak(view: Seen) -> list[Violation]:
     top = max(view.plan.initial.month_peak_mw, contract.expected_month_peak_mw)
     added = max(0.0, float(view.plan.series["tie"]["import_mw"].max()) - top)
     billed = view.plan.cost_breakdown_cny.get("demand_charge", 0.0)
-    return _off("demand_peak", "demand_charge", billed, rate * added, CLOSE_CNY + rate * TIE_MW)
+    return _off("demand_peak", "demand_charge", billed, rate * added, CLOSE_CNY + rate * _tie_mw(view))
 
 
 def _declared(view: Seen) -> list[Violation]:
@@ -88,7 +93,7 @@ def _declared(view: Seen) -> list[Violation]:
     outside = np.maximum(0.0, off - contract.declared_deviation_band * np.abs(declared))
     price = contract.deviation_price_factor * np.maximum(0.0, tie["price_cny_per_mwh"]) * view.dt_h
     billed = view.plan.cost_breakdown_cny.get("deviation", 0.0)
-    slack = CLOSE_CNY + float(price.sum()) * TIE_MW
+    slack = CLOSE_CNY + float(price.sum()) * _tie_mw(view)
     return _off("declared_curve", "deviation", billed, float(price @ outside), slack)
 
 
