@@ -1,7 +1,8 @@
 """What stands armed in each step: how far each element can go right after an outage and some minutes on.
 
-At once means within a second or two: batteries, and loads whose breakers answer in seconds. A branch
-is not hurt by standing above its short-time rating for that long.
+At once means within a second or two: batteries, electrolysers (a rectifier's pulses are blocked within
+0.1 s; assumption), and loads whose breakers answer in seconds. A branch is not hurt by standing above its
+short-time rating for that long.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ Series = Mapping[str, Mapping[str, Array]]
 
 
 def reach_at_once(park: Park, series: Series, elements: tuple[str, ...]) -> Reach:
-    """Return how far batteries and loads of the notice class `seconds` can go."""
+    """Return how far batteries, electrolysers and loads of the notice class `seconds` can go."""
     later, still = reach_later(park, series, elements), _planned(series, elements)
     fast = np.array([_is_fast(park, name) for name in elements])
     return Reach(low=np.where(fast, later.low, still), high=np.where(fast, later.high, still))
@@ -48,7 +49,7 @@ def _is_fast(park: Park, name: str) -> bool:
     load = park.loads.get(name)
     if load is not None:
         return load.notice_class is NoticeClass.SECONDS
-    return isinstance(park.devices[name], Bess)
+    return isinstance(park.devices[name], Bess | Electrolyzer)
 
 
 def _edges(park: Park, name: str, s: Mapping[str, Array]) -> tuple[Array, Array]:
