@@ -19,9 +19,9 @@ from vpp.service.supervise import Live, Watcher, supervise
 from vpp.service.times import parse_stamp
 from vpp.state_dir import RunSettings
 
-LEAD_S = 12.0
-"""True seconds from the launch of a simulated run to its plant start: the time that the processes
-need until the first plan is followed (two cores: 4 s to start, up to 4 s to search, 4 s to spare)."""
+LEAD_S = 8.0
+"""True seconds from the launch of a simulated run to its plant start, beside the planner's own deadline:
+the time that the processes need to come up (two cores: 4 s to start, 4 s to spare)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,10 @@ def request_for(wishes: Wishes) -> RunRequest:
     gaps = [uncovered(profile, start, ends_at or start) for profile in park.csv_profiles.values()]
     if any(gaps):
         raise InvalidInput(tuple(fault for fault in gaps if fault is not None))
+    lead_s = LEAD_S + park.horizon.planner_deadline_s if wishes.hil else 0.0
     settings = RunSettings(
         park=park.folder,
-        schedule=Schedule(origin_true_s=monotonic_s() + (LEAD_S if wishes.hil else 0.0), segments=segments),
+        schedule=Schedule(origin_true_s=monotonic_s() + lead_s, segments=segments),
         seed=wishes.seed,
         port_base=wishes.port_base,
         simulated=wishes.hil,
