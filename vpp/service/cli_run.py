@@ -112,12 +112,15 @@ def serve(
 
 def demo(
     *,
+    park: Annotated[
+        str, typer.Option("--park", metavar="PARK", help="Park folder or name of a shipped park.")
+    ] = "chifeng96",
     scenario: Annotated[
         Path | None,
         typer.Option("--scenario", metavar="FILE", help="Another scripted day than the shipped one."),
     ] = None,
 ) -> None:
-    """Plan a day of small10 and run six plant hours of it."""
+    """Plan a day of a park and run six plant hours of it."""
     from vpp.service.demo import demo as show
 
-    raise typer.Exit(show(scenario))
+    raise typer.Exit(show(park, scenario))

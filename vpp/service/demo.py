@@ -6,6 +6,7 @@ the design where something stands in the way.
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -19,22 +20,25 @@ from vpp.service.request import RunRequest, addresses
 from vpp.service.runs import ROOT
 from vpp.service.terminal import say
 
-PARK = "small10"
 DAY = date(2026, 3, 17)
 """A windy spring day of the seeded weather with surplus at noon (assumption: any day does)."""
 STATE = ROOT / "demo"
 SEED = 1
+PLAN_S = 20.0
+"""True seconds for the day-ahead plan: the whole demo ends within eight minutes."""
 HOST = "127.0.0.1"
 
 
-def demo(scenario: Path | None = None) -> int:
+def demo(park_name: str, scenario: Path | None = None) -> int:
     """Plan, run the scenario, report; returns the exit code.
 
-    Raises as `vpp plan` and `vpp run` do.
+    `park_name` is a park or folder; without `scenario` its own `scenarios/demo.toml` runs. Raises as
+    `vpp plan` and `vpp run` do.
     """
-    park = load_park(PARK)
+    park = load_park(park_name)
     say(f"1/3  planning {DAY} for {park.name}")
-    for made, files in written_days(park, DAY, 1, STATE / "plan"):
+    hurried = replace(park.horizon, day_ahead_deadline_s=min(park.horizon.day_ahead_deadline_s, PLAN_S))
+    for made, files in written_days(replace(park, horizon=hurried), DAY, 1, STATE / "plan"):
         say("\n".join(plan_lines(made, files)))
     request = request_for(_wishes(park, scenario or Path(park.folder) / "scenarios" / "demo.toml"))
     say(f"\n2/3  running it on a simulated plant, {_length_text(request)}; Ctrl-C ends it")
@@ -49,22 +53,13 @@ def demo(scenario: Path | None = None) -> int:
 def _wishes(park: Park, scenario: Path) -> Wishes:
     """Return the wishes of the demo; where the park's ports or the page's are taken, others."""
     start = f"{DAY.isoformat()}T15:00"
-    wishes = Wishes(park=PARK, hil=True, scenario=scenario, start=start, state=STATE, seed=SEED)
+    wishes = Wishes(park=park.folder, hil=True, scenario=scenario, start=start, state=STATE, seed=SEED)
     try:
         ready.require_free(addresses(request_for(wishes)))
     except DeviceFailure:
         count = len(endpoints(park))
         base = ready.free_base(HOST, count + 1, 21000)
-        return Wishes(
-            park=PARK,
-            hil=True,
-            scenario=scenario,
-            start=start,
-            state=STATE,
-            seed=SEED,
-            port_base=base,
-            web_port=base + count,
-        )
+        return replace(wishes, port_base=base, web_port=base + count)
     return wishes
 
 
