@@ -9,8 +9,8 @@ from controllers.acting.image import Moment
 from vpp.park.positions import position_range
 from vpp.types import Move, Quality, Reading, Severity, Source
 
-SAME = 0.01
-"""Positions closer than this are one: steps and taps are whole numbers, statcoms are told in Mvar."""
+SAME = 0.25
+"""Positions closer than this are one: steps and taps are whole numbers, of a statcom in Mvar a dead band."""
 REPEAT_S = 60.0
 """Plant seconds after which an actuator that does not stand where it was told is told again."""
 PATIENCE_S = 30.0

@@ -15,6 +15,9 @@ from vpp.types import Load, TieSensitivity
 PASSES = 3
 """Rounds over all rows; a later row may undo an earlier one."""
 CLEAN = 1e-6
+DEAF_PU_PER_MW = 2e-4
+"""A device that needs more than 5 MW for 0.001 pu is not moved for a voltage: that is what Q, banks and taps
+are for, and a battery thrown about for it breaks the tie's limits instead (assumption)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +148,7 @@ def network_rows(
 
     `measured` holds every injection that is known now, `share` the part of a command that a device
     follows within this cycle, `base` the command under which it would stay; a device that is not in
-    `share` is taken as it is measured.
+    `share`, or deaf to a voltage, is taken as it is measured. A row that moves nothing is left out.
     """
     rows = []
     for name, slope in sensitivity.rows.items():
@@ -154,7 +157,14 @@ def network_rows(
             for who, k in slope.items()
             if who in measured and who in sensitivity.p_mw
         )
-        moving = {who: k * share[who] for who, k in slope.items() if share.get(who) and who in measured}
+        least = 0.0 if name.startswith("branch:") else DEAF_PU_PER_MW
+        moving = {
+            who: k * share[who]
+            for who, k in slope.items()
+            if share.get(who) and who in measured and abs(k) >= least
+        }
+        if not moving:
+            continue
         rows.append(
             Row(
                 name=name,
