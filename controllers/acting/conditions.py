@@ -141,9 +141,12 @@ def of_tie(window: TieWindow, limit_mw: float, broken: Mapping[str, float]) -> I
 def of_plan(
     plan: Plan | None, step: int | None, now: datetime, replan_min: int, roles: frozenset[str] | None
 ) -> Iterator[Condition]:
-    """Tell of no plan to follow (`step` None), a planner that is gone or silent, a plan below optimal."""
+    """Tell of no plan to follow (`step` None), a planner that is gone or silent, a plan below optimal.
+
+    A plan that is about to begin is no fault.
+    """
     followed = step is not None
-    if not followed:
+    if not followed and (plan is None or now >= plan.start):
         text = "no plan has come yet" if plan is None else f"the plan {plan.id} has ended"
         yield Condition(
             id="plan:none", severity=Severity.ALARM, source="control", text=f"{text}: last values are held"

@@ -64,7 +64,9 @@ async def test_a_plan_for_the_next_quarter_hour_is_followed_from_its_start(contr
     start = clock.plant_now() + timedelta(minutes=15)
     assert (await control.take(offer(made_at=start, BESS1=12.0))).accepted
     await run(10)
-    assert (await run(80, dt_s=10.0)).following is Following.HOLD
+    waiting = await run(80, dt_s=10.0)
+    assert waiting.following is Following.HOLD
+    assert texts(waiting) == []
     snapshot = await run(10, dt_s=10.0)
     assert snapshot.following is Following.PLAN
     assert snapshot.setpoints["BESS1"].p_mw == pytest.approx(12.0, abs=0.5)
