@@ -113,7 +113,8 @@ def tie_export(park: Park, frame: Frame, tie: Tie) -> Limit:
 
 def _margin_mw(situation: Situation) -> Array:
     """Return (n,) how far inside its limits the tie is planned; 0 outside the plan."""
-    return TIE_MARGIN_SHARE * situation.park.contracts.tie.import_max_mw * situation.window.active
+    margin_mw = TIE_MARGIN_SHARE * situation.park.contracts.tie.import_max_mw
+    return np.where(situation.window.active, margin_mw, 0.0)
 
 
 def tie_energy(park: Park, frame: Frame, tie: Tie) -> Limit:

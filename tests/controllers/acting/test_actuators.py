@@ -70,7 +70,7 @@ async def test_a_silent_actuator_is_not_told_and_without_a_plan_nothing_moves(co
     assert [m.position for m in plant.moves] == [0.0]
 
 
-async def test_every_move_is_in_the_journal(control, run, offer, plant, journal, tmp_path):
+async def test_every_move_is_in_the_journal(control, run, offer, journal, tmp_path):
     await control.take(with_positions(offer(), A_CAP_H2=[1] * 8))
     await run(3)
     journal.sync()
