@@ -8,6 +8,8 @@ from vpp.clock import UTC
 from vpp.devices import Ammonia, Chp, Command, Device, Electrolyzer, Pv, Wind
 from vpp.park import Park, initial_of
 
+VAR_POINTS = frozenset({"setpoint_var_enable", "setpoint_var_mode", "setpoint_var_priority", "setpoint_mvar"})
+"""Points of a register map that orders Q in a request of its own (SunSpec 704)."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 

@@ -1,7 +1,7 @@
 """One simulated device: true physics, local brain, registers and counters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,8 +61,12 @@ class Unit:
         self.note(at, {"event": "write", **record, "values": dict(values)})
         if values.keys() <= {"epoch"}:
             return
-        self.before = self.held
-        self.held = brain.take(merged, at)
+        taken = brain.take(merged, at)
+        if values.keys() <= brain.VAR_POINTS:
+            # an order of Q alone does not renew the trust in the active power
+            self.held = replace(self.held, q_mvar=taken.q_mvar)
+            return
+        self.before, self.held = self.held, taken
 
     def move(self, at: datetime, dt_s: float, drive: float) -> float:
         """Step the device from plant time `at` by `dt_s`; returns the mean p_mw of the step.

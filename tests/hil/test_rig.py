@@ -140,6 +140,17 @@ def test_a_repeated_command_keeps_a_device_from_reverting(park: Park) -> None:
     assert rig.image("BESS1")["status"] == 1
 
 
+def test_an_order_of_q_alone_does_not_renew_the_trust_in_the_active_power(park: Park) -> None:
+    log = Log()
+    rig = Rig(park, START, 7, note=log)
+    rig.command("BESS1", SUNSPEC, START)
+    var = {"setpoint_var_enable": 1.0, "setpoint_var_mode": 4.0, "setpoint_var_priority": 1.0}
+    rig.command("BESS1", {**var, "setpoint_mvar": 3.0}, START + timedelta(seconds=90))
+    rig.advance(START + timedelta(minutes=3))
+    assert [at - START for at, _ in log.of("reverted")] == [timedelta(seconds=130)]
+    assert rig.image("BESS1")["q_mvar"] == pytest.approx(3.0, abs=0.1)
+
+
 def test_a_new_command_ends_a_reversion(park: Park) -> None:
     rig = Rig(park, START, 7)
     rig.command("BESS1", SUNSPEC, rig.now)
