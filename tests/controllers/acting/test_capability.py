@@ -339,9 +339,13 @@ def test_a_row_over_its_limit_may_not_get_worse_than_meters_tell(snapshot, offer
     assert battery.down.reach[0].limit != "voltage_max:BESS35"
 
 
-@settings(max_examples=40, deadline=None)
+# a slope below a thousandth is lost in the solver's tolerance
+SLOPES = st.one_of(st.just(0.0), st.floats(1e-3, 1))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
-    offers=st.lists(st.tuples(st.floats(0, 60), st.floats(0, 1)), min_size=1, max_size=5),
+    offers=st.lists(st.tuples(st.floats(0, 60), SLOPES), min_size=1, max_size=5),
     room=st.floats(0, 80),
     more=st.floats(0, 20),
 )
