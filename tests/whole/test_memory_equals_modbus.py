@@ -1,10 +1,9 @@
-"""The run in memory and the run over Modbus are one system: same hours, same seed, same energies.
+"""The run in memory and the run over Modbus are one system: same hours, same seed, same energies."""
 
-Only in `./run soak`: on a busy machine live plans come minutes of plant time late, or are others.
-"""
-
+import asyncio
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from controllers.acting.build import build_control
+from hil.loopback import LoopbackField
+from hil.rig import Rig
 from vpp import journal
-from vpp.errors import NoPlan
+from vpp.clock import SimulatedClock
 from vpp.link import PlanOffer
 from vpp.park import Park, load_park
-from vpp.service.memory import Replan, planner_of, run_in_memory
+from vpp.service.memory import planner_of, run_in_memory
 from vpp.state_dir import StateDir
 from vpp.types import Plan, Snapshot, wire
 
@@ -31,16 +33,29 @@ def plans_of(folder: Path) -> list[tuple[datetime, Plan]]:
     return [(record.at, wire.decode(record.payload, Plan)) for record in records]
 
 
-def replayed(plans: list[tuple[datetime, Plan]]) -> Replan:
-    """Offer at each re-plan what the live planner had offered by the end of that quarter of an hour."""
+async def rehearse(park: Park, live: Path, memory: Path) -> Snapshot:
+    """Run control and plant in memory through the very cycles of a live run, its plans at their moments.
 
-    def offer(snapshot: Snapshot, _previous: Plan | None) -> PlanOffer:
-        known = [plan for at, plan in plans if at <= snapshot.at + timedelta(minutes=14)]
-        if not known:
-            raise NoPlan("the live run had none yet")
-        return PlanOffer(plan=known[-1], sensitivities=(), started_true_s=snapshot.true_s, deadline_s=4.0)
-
-    return offer
+    A busy machine makes plans late and cycles uneven; that is the machine's, not the controller's.
+    """
+    cycles, plans = [row.at for row in journal.snapshots(live)], plans_of(live)
+    clock = SimulatedClock(cycles[0])
+    rig = Rig(park, START, 1, lead_s=(START - cycles[0]).total_seconds())
+    kept = journal.Journal(memory, clock)
+    # five cycles of trust are as long as at rate 60
+    slow = replace(park, horizon=replace(park.horizon, cycle_s=60.0))
+    control = build_control(slow, LoopbackField(rig, clock), clock, kept, epoch=1)
+    for at in cycles:
+        clock.advance((at - clock.plant_now()).total_seconds())
+        rig.advance(at)
+        while plans and plans[0][0] <= at:
+            offer = PlanOffer(
+                plan=plans.pop(0)[1], sensitivities=(), started_true_s=clock.true_s(), deadline_s=4.0
+            )
+            assert (await control.take(offer)).accepted
+        snapshot = await control.cycle()
+    kept.close()
+    return snapshot
 
 
 def moved_mwh(folder: Path, first: datetime, last: datetime) -> dict[tuple[str, str], float]:
@@ -81,19 +96,15 @@ def apart(
     }
 
 
-@pytest.mark.soak
 def test_the_same_plans_move_the_same_energies(launched: Callable[..., Any], tmp_path: Path) -> None:
-    # the first plan counts from where it is followed in both, should a busy machine have made it late
-    first, last = START + timedelta(minutes=15), START + timedelta(minutes=45)
+    first, last = START + timedelta(minutes=5), START + timedelta(minutes=45)
     live = launched(StateDir(tmp_path / "live"), "--speed", "60")
     live.until(lambda s: s.at > last + timedelta(minutes=2), 90)
     live.process.send_signal(signal.SIGINT)
     assert live.process.wait(20) == 0
-    park, plans = load_park("small10"), plans_of(live.state.journal)
-    memory = tmp_path / "memory"
-    # batteries smooth the tie cycle by cycle: a live second at rate 60 is a cycle of 60 plant seconds
-    ran = run_in_memory(park, START, replayed(plans), duration_s=2820, tick_s=60, seed=1, journal_dir=memory)
-    assert ran.last.plan_id == plans[-1][1].id
+    park, memory = load_park("small10"), tmp_path / "memory"
+    ran = asyncio.run(rehearse(park, live.state.journal, memory))
+    assert ran.plan_id == plans_of(live.state.journal)[-1][1].id
     assert apart(park, live.state.journal, memory, first, last) == {}
 
 
@@ -102,6 +113,7 @@ def test_the_same_plans_move_the_same_energies(launched: Callable[..., Any], tmp
 def test_two_planners_move_the_same_energies(
     rate: int, hours: int, launched: Callable[..., Any], tmp_path: Path
 ) -> None:
+    """Needs an idle machine: a planner that reaches its deadline finds another plan."""
     last = START + timedelta(hours=hours)
     live = launched(StateDir(tmp_path / "live"), "--speed", str(rate))
     live.until(lambda s: s.at > last + timedelta(minutes=1), 60 + hours * 3600 / rate)
