@@ -1,7 +1,6 @@
 """Banks, tap changers and statcoms: told where the plan wants them, watched until they stand there."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
@@ -9,14 +8,17 @@ from controllers.acting.image import Moment
 from vpp.park.positions import position_range
 from vpp.types import Move, Quality, Reading, Severity, Source
 
-SAME = 0.25
-"""Positions closer than this are one: steps and taps are whole numbers, of a statcom in Mvar a dead band."""
+SAME = 0.01
+"""Positions closer than this are one: steps and taps are whole numbers, statcoms are told in Mvar."""
+STATCOM_BAND_MVAR = 0.25
+"""A statcom is not told anew for less: a dead band for sending alone, it must still arrive where it was told
+(assumption: 1 % of the smallest)."""
 REPEAT_S = 60.0
 """Plant seconds after which an actuator that does not stand where it was told is told again."""
 PATIENCE_S = 30.0
 PATIENCE_PER_STEP_S = 15.0
-"""Plant seconds after a command, and on top for each position on the way, before an actuator counts
-as not moving (assumption: above what breakers and tap changers need)."""
+"""Plant seconds after a command, five cycles at least, and on top for each position on the way, before an
+actuator counts as not moving (assumption: above what breakers and tap changers need)."""
 UNWILLING = (3.0, 5.0)
 """Codes of point `status` (docs/architecture.md): at fault, in local control."""
 
@@ -37,8 +39,11 @@ def moves(core: Core, moment: Moment) -> list[Move]:
         low, high = position_range(core.park, name)
         wanted = min(max(float(planned[moment.step]), low), high)
         last = core.moves.get(name)
+        band = STATCOM_BAND_MVAR if core.park.actuators[name].kind == "statcom" else SAME
+        told = last is not None and abs(last.position - wanted) <= band
+        if last is not None and told:
+            wanted = last.position
         stands = abs(reading.values["position"] - wanted) <= SAME
-        told = last is not None and abs(last.position - wanted) <= SAME
         waits = last is not None and (moment.now - last.issued_at).total_seconds() < REPEAT_S
         if (stands and (told or last is None)) or (told and waits):
             continue
@@ -63,21 +68,17 @@ def _willing(reading: Reading) -> bool:
     )
 
 
-def of_moves(
-    told: Mapping[str, Move], readings: Mapping[str, Reading], since: Mapping[str, datetime], now: datetime
-) -> Iterator[Condition]:
-    """Name actuators that answer but do not go where they were told.
-
-    `since` holds by actuator when the position it has not reached was first asked of it.
-    """
-    for name, move in told.items():
-        reading = readings[name]
-        if name not in since or not _willing(reading):
+def of_moves(core: Core, moment: Moment) -> Iterator[Condition]:
+    """Name actuators that answer but do not go where they were told."""
+    least_s = max(PATIENCE_S, moment.ahead_s)
+    for name, move in core.moves.items():
+        reading, since = core.readings[name], core.asked_since.get(name)
+        if since is None or not _willing(reading):
             continue
         here = reading.values["position"]
         away = abs(here - move.position)
-        patience_s = PATIENCE_S + PATIENCE_PER_STEP_S * away
-        if away > SAME and (now - since[name]).total_seconds() > patience_s:
+        patience_s = least_s + PATIENCE_PER_STEP_S * away
+        if away > SAME and (moment.now - since).total_seconds() > patience_s:
             yield Condition(
                 id=f"not_moving:{name}",
                 severity=Severity.ALARM,

@@ -20,7 +20,7 @@ from controllers.acting.core import Core
 from controllers.acting.envelope import Assured, Row, assure, capable, network_rows, tie_rows
 from controllers.acting.image import Moment, freeze
 from controllers.acting.judge import judge
-from controllers.acting.setpoints import Narrowed, narrow, next_sequence, trusted_s
+from controllers.acting.setpoints import Narrowed, ahead_s, narrow, next_sequence
 from controllers.acting.tracking import Correction, corrected
 from vpp.devices import Pv, Wind
 from vpp.link import Message
@@ -85,12 +85,14 @@ async def run(core: Core) -> Snapshot:
     intake.forget_ended(core)
     contract = core.park.contracts.tie
     limits = tie.limits(core.orders, now, contract.import_max_mw, contract.export_max_mw)
+    least_s = ahead_s(clock, horizon.cycle_s)
     moment = Moment(
         now=now,
         true_s=clock.true_s(),
         rate=rate,
         dt_s=dt_s,
-        step=_step(core, now, trusted_s(horizon.plan_ttl_s, clock, horizon.cycle_s)),
+        ahead_s=least_s,
+        step=_step(core, now, max(horizon.plan_ttl_s, least_s)),
         import_mw=_import_mw(core),
         import_max_mw=limits[0],
         export_max_mw=limits[1],
@@ -257,9 +259,9 @@ def _commands(
                 epoch=core.epoch,
                 sequence=next_sequence(core.setpoints, name),
                 issued_at=moment.now,
-                ttl_s=trusted_s(horizon.setpoint_ttl_s, core.clock, horizon.cycle_s),
+                ttl_s=max(horizon.setpoint_ttl_s, moment.ahead_s),
                 reversion_mw=targets.reversion_mw(core.park.devices[name], request.p_mw),
-                reversion_s=trusted_s(horizon.reversion_s, core.clock, horizon.cycle_s),
+                reversion_s=max(horizon.reversion_s, moment.ahead_s),
                 source=Source.PLAN if moment.step is not None else Source.PROTECTION,
                 clipped_by=(*(() if uncut else assured.clipped.get(name, ())), *q_why),
             )
@@ -283,8 +285,8 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_endpoints(core.readings, core.pulses, core.cycle),
         *conditions.of_writes(acks, core.readings),
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
-        *actuators.of_moves(core.moves, core.readings, core.asked_since, now),
-        *trims.of_trims(core.trims, core.readings, core.asked_since, now),
+        *actuators.of_moves(core, moment),
+        *trims.of_trims(core, moment),
         *conditions.of_tie(core.tie, moment.import_max_mw, assured.broken),
         *_of_plan(core, plan, moment),
         *conditions.of_modes(core.modes),

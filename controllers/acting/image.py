@@ -17,6 +17,8 @@ class Moment:
     rate: float
     dt_s: float
     """Plant seconds since the last cycle."""
+    ahead_s: float
+    """Plant seconds of the next five cycles: no time-out is shorter."""
     step: int | None
     """Step of the plan that is followed; None: hold."""
     import_mw: float | None

@@ -64,12 +64,16 @@ def narrow(bounds: Sequence[Bound]) -> Narrowed:
 
 
 def trusted_s(setting_s: float, clock: Clock, cycle_s: float) -> float:
-    """Return plant seconds: the setting, but at least the next five control cycles.
+    """Return plant seconds: the setting, but at least the next five control cycles."""
+    return max(setting_s, ahead_s(clock, cycle_s))
+
+
+def ahead_s(clock: Clock, cycle_s: float) -> float:
+    """Return the plant seconds of the next five control cycles: no time-out is shorter.
 
     Five cycles ahead, not at the rate of now: a command must outlive a change of the rate.
     """
-    ahead_s = (clock.plant_after(MIN_CYCLES * cycle_s) - clock.plant_now()).total_seconds()
-    return max(setting_s, float(round(ahead_s)))
+    return float(round((clock.plant_after(MIN_CYCLES * cycle_s) - clock.plant_now()).total_seconds()))
 
 
 def next_sequence(last: Mapping[str, Setpoint], device: str) -> int:

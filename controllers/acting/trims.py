@@ -1,20 +1,18 @@
 """Loads told to take less without a breaker: as the plan wants it, inside what they may."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.envelope import trimmable
 from controllers.acting.image import Moment
-from controllers.acting.setpoints import trusted_s
 from vpp.park.interruption import TRIM_S, is_trimmable
 from vpp.types import Load, Quality, Reading, Severity, Source, Trim
 
 AWAY_MW, AWAY_SHARE = 0.5, 0.05
 """Nearer than the larger of both a load trims as told, and an order is the one before (assumption)."""
 PATIENCE_S = 2 * TRIM_S
-"""Plant seconds after a new order before a load counts as not trimming (assumption)."""
+"""Plant seconds after a new order, five cycles at least, before it counts as not trimming (assumption)."""
 
 
 def orders(core: Core, moment: Moment) -> list[Trim]:
@@ -39,7 +37,7 @@ def orders(core: Core, moment: Moment) -> list[Trim]:
                 epoch=core.epoch,
                 sequence=1 if last is None else last.sequence + 1,
                 issued_at=moment.now,
-                ttl_s=trusted_s(core.park.horizon.setpoint_ttl_s, core.clock, core.park.horizon.cycle_s),
+                ttl_s=max(core.park.horizon.setpoint_ttl_s, moment.ahead_s),
                 source=Source.PLAN if moment.step is not None else Source.PROTECTION,
                 clipped_by=why,
             )
@@ -68,19 +66,16 @@ def metered_mw(readings: Mapping[str, Reading]) -> float:
     return sum(r.values.get("trimmed_mw", 0.0) for r in readings.values() if r.quality is not Quality.BAD)
 
 
-def of_trims(
-    told: Mapping[str, Trim], readings: Mapping[str, Reading], since: Mapping[str, datetime], now: datetime
-) -> Iterator[Condition]:
-    """Name loads that answer but do not trim as told.
-
-    `since` holds by load when its present order was first given.
-    """
-    for name, trim in told.items():
-        reading = readings[name]
+def of_trims(core: Core, moment: Moment) -> Iterator[Condition]:
+    """Name loads that answer but do not trim as told."""
+    patience_s = max(PATIENCE_S, moment.ahead_s)
+    for name, trim in core.trims.items():
+        reading = core.readings[name]
         if reading.quality is Quality.BAD or "trimmed_mw" not in reading.values:
             continue
         here_mw = reading.values["trimmed_mw"]
-        if _differ(here_mw, trim.trim_mw) and (now - since.get(name, now)).total_seconds() > PATIENCE_S:
+        waits_s = (moment.now - core.asked_since.get(name, moment.now)).total_seconds()
+        if _differ(here_mw, trim.trim_mw) and waits_s > patience_s:
             yield Condition(
                 id=f"not_trimming:{name}",
                 severity=Severity.ALARM,

@@ -1,13 +1,18 @@
 """Banks, taps and Q: told what the plan wants inside what can be given, watched until it is so."""
 
 from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from controllers.acting.actuators import moves
+from controllers.acting.build import build_control
 from controllers.acting.envelope import capable
 from vpp.journal import read
-from vpp.types import Severity
+from vpp.park import load_park
+from vpp.types import Move, Quality, Reading, Severity, Source
 
 
 def with_positions(offer, **positions):
@@ -51,6 +56,53 @@ async def test_a_tap_that_fails_to_move_is_told_again_and_alarmed_until_it_does(
     assert len([m for m in plant.moves if m.device == "A_T_MAIN_2"]) == 3
     plant.deaf.clear()
     assert "not_moving:A_T_MAIN_2" not in alarms(await run(120))
+
+
+async def test_an_actuator_is_given_five_cycles_however_long_a_cycle_is(park, plant, offer, clock, journal):
+    """At 60 plant seconds a cycle its reading is a cycle old before anything can have moved."""
+    slow = replace(park, horizon=replace(park.horizon, cycle_s=60.0))
+    control = build_control(slow, plant, clock, journal, epoch=7)
+    plant.deaf.add("A_CAP66")
+    await control.cycle()
+    await control.take(with_positions(offer(steps=16), A_CAP66=[0] * 16))
+    seen = []
+    for _ in range(8):
+        clock.advance(60.0)
+        seen.append("not_moving:A_CAP66" in alarms(await control.cycle()))
+    assert seen == [False] * 6 + [True] * 2
+
+
+def told(now, last_mvar, stands_mvar, planned_mvar, waited_s=600.0):
+    """What a statcom of the large park is sent, by its last order, where it stands and its plan."""
+    name = "A_SVG_GPS"
+    last = Move(
+        device=name,
+        position=last_mvar,
+        epoch=1,
+        sequence=3,
+        issued_at=now - timedelta(seconds=waited_s),
+        source=Source.PLAN,
+    )
+    reading = Reading(
+        values={"position": stands_mvar, "status": 1.0}, quality=Quality.GOOD, read_at=now, age_s=0.0
+    )
+    plan = SimpleNamespace(series={name: {"position": np.array([planned_mvar])}})
+    core = SimpleNamespace(
+        park=load_park("chifeng96"),
+        force=SimpleNamespace(plan=plan),
+        readings={name: reading},
+        moves={name: last},
+        epoch=1,
+    )
+    return [move.position for move in moves(core, SimpleNamespace(now=now, step=0))]
+
+
+def test_a_statcom_is_not_told_anew_for_little_but_must_arrive_where_it_was_told(clock):
+    now = clock.plant_now()
+    assert told(now, 10.0, 10.0, 10.2) == [], "inside its dead band for sending"
+    assert told(now, 10.0, 10.0, 10.3) == [10.3]
+    assert told(now, 10.0, 9.9, 10.2) == [10.0], "it does not stand where it was told"
+    assert told(now, 10.0, 9.9, 10.2, waited_s=30.0) == []
 
 
 async def test_a_position_beyond_the_range_is_cut_to_it(control, run, offer, plant):
