@@ -12,6 +12,11 @@ from controllers.acting.reach import LEAST_HOLD_S, NO_CAP, NOISE_MW, Cap, Reach
 from vpp.devices import Device, Electrolyzer, electrolyzer
 
 SAME = 1e-6
+RESOLVED = 1e-7
+"""By so much of its own unit (%, pu, MW) a row may be over: slopes of numerical noise hold nobody back."""
+MIP_GAP = 1e-6
+MOST_MW = 1e6
+"""A row with more room than this binds no park."""
 MW_PER_CNY = 1e-7
 """What the pool gives up in size for a cheaper member, MW of each per CNY/MWh: a tie-break."""
 
@@ -49,9 +54,8 @@ def cap_of(rows: Sequence[Row], name: str, sign: int) -> Cap:
     best = NO_CAP
     for row in rows:
         slope = sign * row.slope.get(name, 0.0)
-        if slope > SAME:
-            room = max(0.0, -row_excess(row, row.base)) / slope
-            best = min(best, Cap(mw=room, limit=row.name), key=lambda cap: cap.mw)
+        if slope > 0.0:
+            best = min(best, Cap(mw=_room(row) / slope, limit=row.name), key=lambda cap: cap.mw)
     return best
 
 
@@ -72,7 +76,7 @@ def _pooled(
     givers = [m for m in members if m.reach[k].mw > NOISE_MW]
     whole = {m.id: m.reach[k].mw for m in givers}
     rows = [*rows, *_hydrogen_row(givers, hydrogen, k, sign)]
-    broken = [row for row in rows if _moved(row, whole, sign) > max(0.0, _room(row)) + SAME]
+    broken = [row for row in rows if _moved(row, whole, sign) > _room(row)]
     shares = _solved(givers, rows, sign, k) if broken else whole
     shares = {name: mw for name, mw in shares.items() if mw > NOISE_MW}
     holds = [m.reach[k].hold_s for m in givers if m.id in shares]
@@ -86,7 +90,8 @@ def _pooled(
 
 
 def _room(row: Row) -> float:
-    return -row_excess(row, row.base)
+    """Return by how much a row may still grow; one that is broken already may not."""
+    return max(0.0, -row_excess(row, row.base)) + RESOLVED
 
 
 def _moved(row: Row, shares: Mapping[str, float], sign: int) -> float:
@@ -99,7 +104,7 @@ def _tightest(broken: Sequence[Row], shares: Mapping[str, float], sign: int) -> 
 
     def left_mw(row: Row) -> float:
         steepest = max((sign * s for s in row.slope.values()), default=SAME)
-        return (max(0.0, _room(row)) - _moved(row, shares, sign)) / max(steepest, SAME)
+        return (_room(row) - _moved(row, shares, sign)) / max(steepest, SAME)
 
     return min(broken, key=left_mw).name
 
@@ -108,8 +113,12 @@ def _solved(givers: Sequence[Member], rows: Sequence[Row], sign: int, k: int) ->
     """Return the shares of the best allowed pool; nothing moves where the solver gives no answer."""
     columns = [(m, low, high) for m in givers for low, high in _moves(m, sign, k)]
     n = len(columns)
-    # x: (change, chosen) by column
-    slope = [[sign * row.slope.get(m.id, 0.0) for m, _, _ in columns] for row in rows]
+    # x: (change, chosen) by column; rows in MW of their most effective member, whatever their unit
+    slope = np.array([[sign * row.slope.get(m.id, 0.0) for m, _, _ in columns] for row in rows])
+    steepest = np.abs(slope).max(axis=1)
+    slope, room = slope[steepest > 0.0], np.array([_room(r) for r in rows])[steepest > 0.0]
+    steepest = steepest[steepest > 0.0, np.newaxis]
+    slope, room = slope / steepest, np.minimum(room / steepest[:, 0], MOST_MW)
     blocks = np.array([m.block_mw for m, _, _ in columns])
     prices = np.array([m.price_cny_per_mwh for m, _, _ in columns])
     low, high = (np.array([c[i] for c in columns]) for i in (1, 2))
@@ -117,19 +126,20 @@ def _solved(givers: Sequence[Member], rows: Sequence[Row], sign: int, k: int) ->
     one = np.array([[float(m.id == giver.id) for m, _, _ in columns] for giver in givers])
     matrix = np.vstack(
         [
-            np.hstack([np.array(slope).reshape(len(rows), n), np.zeros((len(rows), n))]),
+            np.hstack([slope, np.zeros_like(slope)]),
             np.hstack([eye, -np.diag(np.where(blocks > 0, blocks, high))]),
             np.hstack([-eye, np.diag(np.where(blocks > 0, blocks, low))]),
             np.hstack([np.zeros((len(givers), n)), np.where(blocks > 0, 0.0, one)]),
         ]
     )
-    upper = np.concatenate([[max(0.0, _room(r)) for r in rows], np.zeros(2 * n), np.ones(len(givers))])
+    upper = np.concatenate([room, np.zeros(2 * n), np.ones(len(givers))])
     most = np.where(blocks > 0, np.round(high / np.where(blocks > 0, blocks, 1.0)), 1.0)
     result = optimize.milp(
         np.concatenate([MW_PER_CNY * prices - 1, np.zeros(n)]),
         integrality=np.concatenate([np.zeros(n), np.ones(n)]),
         bounds=optimize.Bounds(np.zeros(2 * n), np.concatenate([high, most])),
         constraints=optimize.LinearConstraint(sparse.csr_matrix(matrix), -np.inf, upper),
+        options={"mip_rel_gap": MIP_GAP},
     )
     shares = dict.fromkeys((m.id for m in givers), 0.0)
     if result.x is not None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from controllers.acting.capability import believe, capability
 from controllers.acting.envelope import Row, assure, row_excess, tie_rows
 from controllers.acting.holding import Hydrogen, ramp_mw_per_min, segments
-from controllers.acting.pooling import Member, pool
+from controllers.acting.pooling import RESOLVED, Member, pool
 from controllers.acting.reach import HORIZONS_S, LEAST_HOLD_S, Cap, Reach, device_reach
 from controllers.acting.setpoints import Bound, narrow
 from vpp.devices import DEVICE_TYPES, Bess, Caes, Command, Electrolyzer, H2Store, Initial
@@ -339,13 +339,9 @@ def test_a_row_over_its_limit_may_not_get_worse_than_meters_tell(snapshot, offer
     assert battery.down.reach[0].limit != "voltage_max:BESS35"
 
 
-# a slope below a thousandth is lost in the solver's tolerance
-SLOPES = st.one_of(st.just(0.0), st.floats(1e-3, 1))
-
-
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
-    offers=st.lists(st.tuples(st.floats(0, 60), SLOPES), min_size=1, max_size=5),
+    offers=st.lists(st.tuples(st.floats(0, 60), st.floats(0, 1)), min_size=1, max_size=5),
     room=st.floats(0, 80),
     more=st.floats(0, 20),
 )
@@ -370,7 +366,8 @@ def test_a_pool_is_at_least_its_best_member_and_at_most_its_rows(offers, room, m
 
     found = pooled(room)
     assert sum(slope[n] * mw for n, mw in found.shares_mw.items()) <= room + 1e-5
-    alone = [min(mw, room / s if s > 1e-6 else mw) for mw, s in offers]
+    # a row may be over by what it resolves, so a slope of numerical noise holds nobody back
+    alone = [min(mw, (room + RESOLVED) / s if s > 0.0 else mw) for mw, s in offers]
     assert found.mw >= max(alone) - 1e-2
     assert found.mw <= sum(mw for mw, _ in offers) + 1e-6
     assert pooled(room + more).mw >= found.mw - 1e-2
