@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from markupsafe import Markup
 
 from vpp.park.model import Park
 from vpp.reports.plan_compare import Comparison, Pair, aligned_mw
 from vpp.reports.plan_report import environment
+from vpp.reports.svg import Svg
 from vpp.types import Plan
 
 SHOWN_STEPS = 40
@@ -60,13 +60,12 @@ def tables(c: Comparison) -> Iterator[tuple[str, str, tuple[Pair, ...]]]:
     yield "gave way, at most", "放宽", c.violations
 
 
-def _plots(park: Park, a: Plan, b: Plan) -> Iterator[tuple[str, Markup]]:
+def _plots(park: Park, a: Plan, b: Plan) -> Iterator[tuple[str, Svg]]:
     from vpp.reports import plots
 
     for name, powers in list(aligned_mw(a, b).items())[:FIGURES]:
         if np.nansum(abs(powers[1] - powers[0])) > 0:
-            drawn = plots.two_powers(park, a, name, powers)
-            yield name, Markup(drawn)  # noqa: S704 - drawn by matplotlib, which escapes the names in it
+            yield name, plots.two_powers(park, a, name, powers)
 
 
 def _row(pair: Pair) -> str:

@@ -22,13 +22,14 @@ from vpp.reports.drawing import (
     finished,
     framed,
 )
+from vpp.reports.svg import Svg
 from vpp.types import Array
 
 _COLOURS = {"wind": WIND, "pv": PV, "bess": BESS, "caes": CAES}
 _WORDS = {"wind": "wind", "pv": "PV", "bess": "battery", "caes": "CAES", "chp": "CHP"}
 
 
-def balance(park: Park, day: Day) -> str:
+def balance(park: Park, day: Day) -> Svg:
     """Plot what fed the park by meter, stacked by source, under the demand of all loads, MW."""
     figure, axes = framed(3.4, "MW")
     below = np.zeros(day.metered.bins)
@@ -49,7 +50,7 @@ def balance(park: Park, day: Day) -> str:
     return _finished(figure, axes, park, day, "balance")
 
 
-def tie(park: Park, day: Day) -> str:
+def tie(park: Park, day: Day) -> Svg:
     """Plot the quarter-hour means of the exchange, metered and planned, against the limit, MW."""
     figure, axes = framed(2.8, "MW")
     net = _mw(day, day.metered.by_bin("import") - day.metered.by_bin("export"))
@@ -61,7 +62,7 @@ def tie(park: Park, day: Day) -> str:
     return _finished(figure, axes, park, day, "tie")
 
 
-def storage(park: Park, day: Day) -> str:
+def storage(park: Park, day: Day) -> Svg:
     """Plot the metered content of stores at the end of each quarter hour, percent of capacity."""
     figure, axes = framed(2.6, "% of capacity")
     styles = {"bess": (BESS, "-"), "caes": (CAES, "-"), "h2_store": (INK, "--")}
@@ -88,7 +89,7 @@ def storage(park: Park, day: Day) -> str:
     return _finished(figure, axes, park, day, "storage")
 
 
-def sources(park: Park, day: Day) -> str:
+def sources(park: Park, day: Day) -> Svg:
     """Plot the non-fossil share of each hour's supply, percent, and its carbon per MWh, kg."""
     figure, axes = framed(2.6, "% non-fossil")
     supplied, _, carbon = (
@@ -110,7 +111,7 @@ def sources(park: Park, day: Day) -> str:
     return _finished(figure, axes, park, day, "sources")
 
 
-def curtailment(park: Park, day: Day) -> str:
+def curtailment(park: Park, day: Day) -> Svg:
     """Plot wind and sun: what was available, what was fed in and what was not, MW."""
     figure, axes = framed(2.2, "MW")
     names = day.metered.of("available")
@@ -154,7 +155,7 @@ def _stairs(axes: Axes, y: Array, colour: str, label: str, *, dash: str = "-") -
     )
 
 
-def _finished(figure: Figure, axes: Axes, park: Park, day: Day, name: str) -> str:
+def _finished(figure: Figure, axes: Axes, park: Park, day: Day, name: str) -> Svg:
     zone, starts = ZoneInfo(park.site.zone), day.metered.starts_at[::8]
     axes.set_xticks(np.arange(len(starts)) * 2, [t.astimezone(zone).strftime("%H:%M") for t in starts])
     axes.set_xlim(0, day.metered.bins / 4)

@@ -16,7 +16,7 @@ from vpp.park.model import Park
 from vpp.reports.day_cost import day_costs, energy_by_period, outside_mwh
 from vpp.reports.day_flows import QUARTER_S, Flows, planned_flows
 from vpp.reports.day_meter import DayMeter
-from vpp.reports.day_mix import mix
+from vpp.reports.day_mix import Mix, mix
 from vpp.reports.day_types import (
     Availability,
     Breach,
@@ -33,6 +33,8 @@ from vpp.types import Array, Plan
 
 BEFORE = timedelta(days=2)
 """Records so much older than the day are read for the plan in force at its begin."""
+_Peaks = tuple[float, float]
+"""The month's peak at the day's first and last cycle, MW."""
 LAST_RECORDS = 1000
 """Newest records among which a cycle is looked for."""
 
@@ -71,30 +73,37 @@ def day_report(park: Park, journal: Path, day: date) -> Day:
         sold = max(0.0, -mean - park.contracts.tie.export_max_mw - TIE_TOLERANCE_MW)
         meter.note("tie_export", "MW", sold and -mean - park.contracts.tie.export_max_mw, QUARTER_S, at)
     planned = planned_flows(park, events.plans, meter.in_force, start, meter.bins)
-    return _day(
-        park, day, meter=meter, account=account, events=events, planned=planned, month=(peaks[0], peaks[-1])
+    metered = meter.flows()
+    sources = mix(park, metered)
+    month = (peaks[0], peaks[-1])
+    return Day(
+        report=_report(
+            meter, account, events, sources, metered=metered, planned=planned, day=day, month=month
+        ),
+        metered=metered,
+        planned=planned,
+        mix=sources,
+        contents=meter.contents,
+        limits_mw=_limits(meter, account),
     )
 
 
-def _day(
-    park: Park,
-    day: date,
-    *,
+def _report(
     meter: DayMeter,
     account: Account,
     events: Events,
+    sources: Mix,
+    *,
+    metered: Flows,
     planned: Flows,
-    month: tuple[float, float],
-) -> Day:
-    """Put the report together."""
-    metered, tie = meter.flows(), account.tie()
+    day: date,
+    month: _Peaks,
+) -> DayReport:
+    park, tie, planned_peak = meter.park, account.tie(), _planned_peak(planned)
     assert account.first is not None
     assert account.last is not None
-    sources = mix(park, metered)
     share, carbon = sources.hourly()
-    imported, known = planned.by_bin("import"), planned.seconds > 0
-    planned_peak = float(np.max(imported[known] * 3600 / planned.seconds[known])) if known.any() else math.nan
-    report = DayReport(
+    return DayReport(
         park=park.name,
         zone=park.site.zone,
         date=day.isoformat(),
@@ -138,17 +147,20 @@ def _day(
         unread_plans=events.unread_plans,
         alarms=events.alarms(),
     )
+
+
+def _planned_peak(planned: Flows) -> float:
+    """Return the greatest mean import of a quarter hour that plans asked for, MW; nan without a plan."""
+    imported, known = planned.by_bin("import"), planned.seconds > 0
+    return float(np.max(imported[known] * 3600 / planned.seconds[known])) if known.any() else math.nan
+
+
+def _limits(meter: DayMeter, account: Account) -> Array:
+    """Return the import limit by quarter hour, MW; nan where unknown."""
     limits = np.full(meter.bins, np.nan)
     for quarter, (_, limit) in account.quarters().items():
         limits[int(quarter - meter.start.timestamp() // QUARTER_S)] = limit
-    return Day(
-        report=report,
-        metered=metered,
-        planned=planned,
-        mix=sources,
-        contents=meter.contents,
-        limits_mw=limits,
-    )
+    return limits
 
 
 def _costs(

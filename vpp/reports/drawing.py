@@ -4,9 +4,12 @@ import io
 import re
 
 import matplotlib
+from markupsafe import escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from vpp.reports.svg import Svg
 
 # Placeholders that matplotlib writes into the SVG and `_svg` turns into CSS variables.
 INK, MUTED, GRID, LIMIT = "#010101", "#010102", "#010103", "#010104"
@@ -47,7 +50,7 @@ def tidy(axes: Axes) -> None:
         spine.set_color(MUTED)
 
 
-def finished(figure: Figure, name: str) -> str:
+def finished(figure: Figure, name: str) -> Svg:
     """Put one legend for all axes on top and return the figure as `<svg>`."""
     legends = [part.get_legend_handles_labels() for part in figure.axes]
     figure.legend(
@@ -62,7 +65,7 @@ def finished(figure: Figure, name: str) -> str:
     return as_svg(figure, name)
 
 
-def as_svg(figure: Figure, name: str) -> str:
+def as_svg(figure: Figure, name: str) -> Svg:
     """Return the figure as an `<svg>` element whose ids are its own and whose colours are variables."""
     out = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "yuanwang"}):
@@ -72,6 +75,8 @@ def as_svg(figure: Figure, name: str) -> str:
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", text)
-    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f'role="img" aria-label="{name}"', text, count=1)
+    own = escape(name)  # a plan that came as a file may call an element anything
+    text = re.sub(r'\bid="', lambda _: f'id="{own}-', text)
+    text = re.sub(r'(href="#|url\(#)', lambda found: f"{found[1]}{own}-", text)
+    shape = r'width="[\d.]+pt" height="[\d.]+pt"'
+    return Svg(re.sub(shape, lambda _: f'role="img" aria-label="{own}"', text, count=1))

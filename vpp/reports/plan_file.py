@@ -178,17 +178,12 @@ def _cell(value: Any) -> str:
     return safe_cell(value) if isinstance(value, str) else f"{value:.9g}"
 
 
-def _array_to_list(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.floating):
-        return float(value)
-    raise NotImplementedError(f"a plan does not hold {type(value).__name__}")
+def _array_to_list(value: np.ndarray | np.generic) -> Any:
+    return value.tolist()
 
 
 def _list_to_array(kind: Any, value: Any) -> Any:
-    if kind != Array:
-        raise NotImplementedError(f"a plan does not hold {kind}")
+    assert kind == Array, f"a plan does not hold {kind}"
     array = np.asarray(value, dtype=np.float64)
     if array.ndim != 1 or not np.isfinite(array).all():
         raise ValueError("a series must be a flat list of finite numbers")

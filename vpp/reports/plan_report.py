@@ -9,7 +9,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from vpp.park.model import Park
 from vpp.reports.plan_explain import explain, text
@@ -17,6 +16,7 @@ from vpp.reports.plan_file import plan_to_csv, plan_to_json, step_starts
 from vpp.reports.plan_numbers import curtailed_by_cause, energy_mwh, worst_branches
 from vpp.reports.plan_outages import outage_rows
 from vpp.reports.plan_reactive import moves
+from vpp.reports.svg import Svg
 from vpp.types import Plan, PlanLabel
 
 LABEL_WORDS = {
@@ -144,33 +144,29 @@ def _tiles(plan: Plan) -> Iterator[Tile]:
     yield Tile(name="Network losses", value=f"{losses:.1f} MWh", note=f"solved in {plan.solve_s:.2f} s")
 
 
-def _figures(park: Park, plan: Plan) -> Iterator[tuple[str, str, Markup | str]]:
+def _figures(park: Park, plan: Plan) -> Iterator[tuple[str, str, Svg | str]]:
     """Yield (English title, Chinese title, SVG or the words why there is none)."""
     from vpp.reports import plots
 
-    yield "Balance by source", "源网荷储平衡", _drawn(plots.balance(park, plan))
-    yield "Storage", "储能", _drawn(plots.storage(park, plan))
-    yield "Tie against limit and price", "联络线", _drawn(plots.tie(park, plan))
+    yield "Balance by source", "源网荷储平衡", plots.balance(park, plan)
+    yield "Storage", "储能", plots.storage(park, plan)
+    yield "Tie against limit and price", "联络线", plots.tie(park, plan)
     none = "Nothing is known of it: the plan was not optimised."
     yield (
         "What a MWh more costs",
         "边际电价",
-        _drawn(plots.energy_price(park, plan)) if plan.shadow_prices else none,
+        plots.energy_price(park, plan) if plan.shadow_prices else none,
     )
-    yield "Cost by step", "分时费用", _drawn(plots.costs(park, plan)) if plan.cost_by_step_cny else none
+    yield "Cost by step", "分时费用", plots.costs(park, plan) if plan.cost_by_step_cny else none
     cut = curtailed_by_cause(plan)
     none = "Nothing is curtailed."
-    yield "Curtailment by cause", "弃电原因", _drawn(plots.curtailment(park, plan)) if cut else none
+    yield "Curtailment by cause", "弃电原因", plots.curtailment(park, plan) if cut else none
     none = "The plan says nothing of it."
     known = "q_mvar" in plan.series["tie"]
-    yield "Reactive power", "无功", _drawn(plots.reactive(park, plan)) if known else none
+    yield "Reactive power", "无功", plots.reactive(park, plan) if known else none
     none = "The plan carries no AC check."
-    yield "Voltages", "电压", _drawn(plots.voltages(park, plan)) if plan.vm_pu else none
-    yield "Worst branches", "支路负载率", _drawn(plots.loadings(park, plan)) if plan.loading_percent else none
-
-
-def _drawn(svg: str) -> Markup:
-    return Markup(svg)  # noqa: S704 - drawn by matplotlib, which escapes the names in it
+    yield "Voltages", "电压", plots.voltages(park, plan) if plan.vm_pu else none
+    yield "Worst branches", "支路负载率", plots.loadings(park, plan) if plan.loading_percent else none
 
 
 def _peak(plan: Plan, branch: str, starts: list[datetime]) -> tuple[float, str]:

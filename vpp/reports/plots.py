@@ -1,6 +1,6 @@
 """Plots of a plan as inline SVG; colours are CSS variables, so one file serves day and night.
 
-Every function returns an SVG element as text. Steps are drawn as steps, time is plant time.
+Every function returns an SVG element. Steps are drawn as steps, time is plant time.
 """
 
 from zoneinfo import ZoneInfo
@@ -14,12 +14,13 @@ from vpp.reports.drawing import BESS, CAES, IMPORT, INK, LIMIT, MUTED, OTHER, PV
 from vpp.reports.plan_file import step_starts
 from vpp.reports.plan_numbers import content_percent, curtailed_by_cause, loads_mw, supply_mw, worst_branches
 from vpp.reports.plan_reactive import sources_mvar
+from vpp.reports.svg import Svg
 from vpp.types import Array, Plan
 
 _SOURCE = {"wind": WIND, "PV": PV, "battery": BESS, "CAES": CAES, "import": IMPORT}
 
 
-def balance(park: Park, plan: Plan) -> str:
+def balance(park: Park, plan: Plan) -> Svg:
     """Plot what feeds the park, stacked by source, under the line of all use, in MW."""
     figure, axes = framed(3.4, "MW")
     below = np.zeros(plan.steps)
@@ -31,7 +32,7 @@ def balance(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "balance")
 
 
-def storage(park: Park, plan: Plan) -> str:
+def storage(park: Park, plan: Plan) -> Svg:
     """Plot the content of batteries, air and hydrogen stores at step ends, percent of capacity."""
     figure, axes = framed(2.6, "% of capacity")
     styles = {"bess": (BESS, "-"), "caes": (CAES, "-"), "h2_store": (INK, "--")}
@@ -44,7 +45,7 @@ def storage(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "storage")
 
 
-def tie(park: Park, plan: Plan) -> str:
+def tie(park: Park, plan: Plan) -> Svg:
     """Plot the tie's exchange against its limit (MW, import up) and the price (CNY/MWh)."""
     figure, axes = framed(2.8, "MW")
     series = plan.series["tie"]
@@ -60,7 +61,7 @@ def tie(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "tie")
 
 
-def reactive(park: Park, plan: Plan) -> str:
+def reactive(park: Park, plan: Plan) -> Svg:
     """Plot the Mvar that the tie imports beside what devices and statcoms inject and loads draw."""
     figure, axes = framed(2.4, "Mvar")
     none = np.zeros(plan.steps)
@@ -71,7 +72,7 @@ def reactive(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "reactive")
 
 
-def voltages(park: Park, plan: Plan) -> str:
+def voltages(park: Park, plan: Plan) -> Svg:
     """Plot the envelope of all bus voltages of the AC check and the band of every level, pu."""
     figure, axes = framed(2.4, "pu")
     vm = np.array(list(plan.vm_pu.values()))
@@ -85,7 +86,7 @@ def voltages(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "voltages")
 
 
-def loadings(park: Park, plan: Plan) -> str:
+def loadings(park: Park, plan: Plan) -> Svg:
     """Plot the five branches that come closest to their continuous rating, percent."""
     figure, axes = framed(2.6, "% of rating")
     worst = worst_branches(plan, 5)
@@ -96,7 +97,7 @@ def loadings(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "loadings")
 
 
-def curtailment(park: Park, plan: Plan) -> str:
+def curtailment(park: Park, plan: Plan) -> Svg:
     """Plot curtailed power of wind and PV, stacked by cause, MW."""
     figure, axes = framed(2.2, "MW")
     below = np.zeros(plan.steps)
@@ -109,7 +110,7 @@ def curtailment(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "curtailment")
 
 
-def two_powers(park: Park, a: Plan, name: str, powers: tuple[Array, Array]) -> str:
+def two_powers(park: Park, a: Plan, name: str, powers: tuple[Array, Array]) -> Svg:
     """Plot the power of an element in two plans on the steps of the first, MW; see `aligned_mw`."""
     figure, axes = framed(2.0, "MW")
     _stairs(axes, a, powers[0], WIND, "A", width=1.8)
@@ -117,7 +118,7 @@ def two_powers(park: Park, a: Plan, name: str, powers: tuple[Array, Array]) -> s
     return _finish(figure, axes, park, a, f"two-{name}")
 
 
-def energy_price(park: Park, plan: Plan) -> str:
+def energy_price(park: Park, plan: Plan) -> Svg:
     """Plot what one MWh more costs at the tie and, as a band, at all buses; CNY/MWh."""
     figure, axes = framed(2.2, "CNY/MWh")
     buses = [values for name, values in plan.shadow_prices.items() if name.startswith("bus:")]
@@ -128,7 +129,7 @@ def energy_price(park: Park, plan: Plan) -> str:
     return _finish(figure, axes, park, plan, "price")
 
 
-def costs(park: Park, plan: Plan) -> str:
+def costs(park: Park, plan: Plan) -> Svg:
     """Plot what falls in each step, CNY, stacked by item; revenue lies below 0."""
     figure, axes = framed(2.2, "CNY a step")
     above, below = np.zeros(plan.steps), np.zeros(plan.steps)
@@ -171,6 +172,6 @@ def _label_hours(axes: Axes, park: Park, plan: Plan) -> None:
     axes.set_xlim(0, float(_hours(plan)[-1]))
 
 
-def _finish(figure: Figure, axes: Axes, park: Park, plan: Plan, name: str) -> str:
+def _finish(figure: Figure, axes: Axes, park: Park, plan: Plan, name: str) -> Svg:
     _label_hours(axes, park, plan)
     return finished(figure, name)

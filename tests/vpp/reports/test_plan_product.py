@@ -202,6 +202,17 @@ def test_what_a_pin_changes_is_listed_step_by_step(park, free, pinned):
     assert not re.search(r"<script|<link|<img", page)
 
 
+def test_what_a_plan_file_calls_its_elements_does_not_become_markup(park, free, pinned):
+    name = '"><script>x</script>'
+    a, b = (
+        replace(plan, series={name if k == "BESS1" else k: v for k, v in plan.series.items()})
+        for plan in (free, pinned)
+    )
+    page = comparison_to_html(park, compare(a, b, threshold_mw=10.0), a, b)
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+
+
 def test_plans_that_share_no_time_or_no_park_are_not_compared(free):
     with pytest.raises(InvalidInput, match="different elements"):
         compare(free, replace(free, park="other"))
