@@ -16,13 +16,14 @@ from hil import actuator, truth
 from hil import load as shed_terminal
 from hil.device_log import Note, silent_log
 from hil.grid import AGREEMENT_PU, Grid
+from hil.hydrogen import Chain
 from hil.meter import MeterState
 from hil.registers import registers_of
 from hil.scenario import QUIET, Scenario, Silence, Slow, Stuck, Trip
 from hil.unit import build
 from hil.weather import Weather
 from vpp.clock import UTC
-from vpp.devices import Ammonia, Electrolyzer, H2Store, Pv, Wind, h2_store
+from vpp.devices import Pv, Wind
 from vpp.park import Park, endpoints
 from vpp.types import Array
 
@@ -78,10 +79,7 @@ class Rig:
             for name, device in park.devices.items()
         }
         self._actuators = {name: actuator.at_rest(park, name, self.now) for name in park.actuators}
-        units = self._units.values()
-        self._stores = [unit for unit in units if isinstance(unit.device, H2Store)]
-        self._makers = [unit for unit in units if isinstance(unit.device, Electrolyzer)]
-        self._loops = [unit for unit in units if isinstance(unit.device, Ammonia)]
+        self._chain = Chain(self._units)
         self._pending_trips = [e for e in scenario.events if isinstance(e, Trip)]
         self._settle()
 
@@ -125,7 +123,8 @@ class Rig:
         q_mvar, positions = np.empty_like(p_mw), np.empty((steps, len(self._actuators)))
         for k in range(steps):
             self._start_trips()
-            p_mw[k, : len(self._units)] = self._move(dt_s, {n: float(a[k]) for n, a in weather.items()})
+            drive = {n: float(a[k]) for n, a in weather.items()}
+            p_mw[k, : len(self._units)] = self._chain.move(self.now, dt_s, drive)
             middle = self.now + timedelta(seconds=dt_s / 2)
             for name, series in demand.items():
                 followed = shed_terminal.follow(self._loads[name], middle)
@@ -167,39 +166,6 @@ class Rig:
         if self.now.astimezone(self._zone).date() != before.astimezone(self._zone).date():
             for unit in self._units.values():
                 unit.new_day()
-
-    def _move(self, dt_s: float, available_mw: Mapping[str, float]) -> list[float]:
-        """Step every device; electrolysers before the stores they feed and loops draw on in equal parts."""
-        before_kg = self._made_kg()
-        mean_mw = {
-            name: unit.move(self.now, dt_s, available_mw.get(name, 0.0))
-            for name, unit in self._units.items()
-            if unit not in self._stores and unit not in self._loops
-        }
-        made_kg_per_h = (self._made_kg() - before_kg) * 3600 / dt_s
-        used_kg = self._feed_loops(made_kg_per_h, dt_s, mean_mw)
-        for store in self._stores:
-            store.state = h2_store.drawn(store.state, used_kg / len(self._stores))
-            mean_mw[store.id] = store.move(self.now, dt_s, made_kg_per_h / len(self._stores))
-        return [mean_mw[name] for name in self._units]
-
-    def _feed_loops(self, made_kg_per_h: float, dt_s: float, mean_mw: dict[str, float]) -> float:
-        """Step the ammonia loops, earlier ones fed first; returns the kg they used."""
-        left = made_kg_per_h + sum(
-            h2_store.offered_kg_per_h(unit.device, unit.state.h2_kg, dt_s)
-            for unit in self._stores
-            if isinstance(unit.device, H2Store)
-        )
-        used_kg = 0.0
-        for loop in self._loops:
-            before_kg = loop.state.h2_kg
-            mean_mw[loop.id] = loop.move(self.now, dt_s, left)
-            used_kg += loop.state.h2_kg - before_kg
-            left -= (loop.state.h2_kg - before_kg) * 3600 / dt_s
-        return used_kg
-
-    def _made_kg(self) -> float:
-        return float(sum(unit.state.h2_kg for unit in self._makers))
 
     def _start_trips(self) -> None:
         due = [e for e in self._pending_trips if self.now >= self._start + timedelta(minutes=e.at_min)]

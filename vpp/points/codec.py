@@ -7,43 +7,15 @@ of value 0 or 1. Word order "big" puts the most significant word at the lowest a
 
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 
-from vpp.types import Access, Move, Point, Setpoint, Trim
-
-WIDTH: Mapping[str, int] = {
-    "bool": 1,
-    "int16": 1,
-    "uint16": 1,
-    "int32": 2,
-    "uint32": 2,
-    "uint64": 4,
-    "float32": 2,
-}
-"""Registers of a type."""
-
-MAX_READ_REGISTERS = 125
-"""MODBUS Application Protocol V1.1b3, function 3 and 4."""
-MAX_READ_BITS = 2000
-"""MODBUS Application Protocol V1.1b3, function 1 and 2."""
-GAP_TOLERANCE = 8
-"""Registers between two points that are read along rather than asked for apart; assumption."""
+from vpp.points.request import WIDTH
+from vpp.types import Access, Point
 
 _BITS = {"int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "uint64": 64}
 _FLOAT32 = struct.Struct(">f")
 _UINT32 = struct.Struct(">I")
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One read request."""
-
-    table: str
-    address: int
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +42,6 @@ class _Cell:
     factor: float
     is_scale: bool
     """True where other points name this one as their scale point."""
-
-
-def read_blocks(points: Sequence[Point]) -> tuple[Block, ...]:
-    """Return the fewest requests that cover `points`, sync groups whole, by table and address.
-
-    Ranges closer than `GAP_TOLERANCE` registers are read together, up to the protocol's limits.
-    """
-    return tuple(_blocks(tuple(points)))
 
 
 def decode(points: Sequence[Point], registers: Mapping[tuple[str, int], int]) -> dict[str, float]:
@@ -229,73 +193,3 @@ def _integer_bits(cell: _Cell, number: float) -> int:
     if raw == point.sentinel:
         raise ValueError(f"{point.point}: {number:g} is the map's word for 'not implemented'")
     return raw
-
-
-def _blocks(points: tuple[Point, ...]) -> Iterator[Block]:
-    for table, ranges in groupby(sorted(_ranges(points)), key=itemgetter(0)):
-        limit = MAX_READ_BITS if table in ("coil", "discrete") else MAX_READ_REGISTERS
-        (_, start, end), *rest = ranges
-        for _, low, high in rest:
-            if low - end <= GAP_TOLERANCE and max(high, end) - start <= limit:
-                end = max(high, end)
-            else:
-                yield Block(table, start, end - start)
-                start, end = low, high
-        yield Block(table, start, end - start)
-
-
-def _ranges(points: tuple[Point, ...]) -> Iterator[tuple[str, int, int]]:
-    """Yield half-open address ranges that must not be torn: sync groups that fit, else points."""
-    spans: dict[tuple[str, str], tuple[int, int]] = {}
-    for p in points:
-        low, high = p.address, p.address + WIDTH[p.type]
-        if p.sync_group is None:
-            yield p.table, low, high
-        else:
-            old = spans.get((p.table, p.sync_group), (low, high))
-            spans[p.table, p.sync_group] = (min(low, old[0]), max(high, old[1]))
-    for (table, _), (low, high) in spans.items():
-        yield table, low, high
-
-
-VARS = 4.0
-"""SunSpec 704 `VarSetMod`: the setting is in vars; priority 0 is active power's."""
-
-
-def command_points(setpoint: Setpoint | Move | Trim) -> dict[str, float]:
-    """Return a command by point name for every map; `encode` ignores what a map lacks.
-
-    SunSpec maps have one reversion timer (model 704, `WSetRvrtTms`): the time-to-live and the
-    reversion delay together. Enable and mode (1: absolute watts) go out with every command.
-    """
-    if isinstance(setpoint, Move):
-        return {
-            "setpoint_position": setpoint.position,
-            "epoch": float(setpoint.epoch),
-            "sequence": float(setpoint.sequence),
-        }
-    if isinstance(setpoint, Trim):
-        return {
-            "trim_mw": setpoint.trim_mw,
-            "epoch": float(setpoint.epoch),
-            "sequence": float(setpoint.sequence),
-            "ttl_s": setpoint.ttl_s,
-        }
-    return {
-        "setpoint_mw": setpoint.p_mw,
-        "setpoint_mvar": setpoint.q_mvar,
-        "setpoint_h2_kg_per_h": setpoint.h2_kg_per_h,
-        "setpoint_stacks": setpoint.warm_stacks,
-        "epoch": float(setpoint.epoch),
-        "sequence": float(setpoint.sequence),
-        "ttl_s": setpoint.ttl_s,
-        "reversion_mw": setpoint.reversion_mw,
-        "reversion_s": setpoint.reversion_s,
-        "setpoint_enable": 1.0,
-        "setpoint_mode": 1.0,
-        "setpoint_var_enable": 1.0,
-        "setpoint_var_mode": VARS,
-        "setpoint_var_priority": 0.0,
-        "reversion_enable": 1.0,
-        "reversion_total_s": setpoint.ttl_s + setpoint.reversion_s,
-    }
