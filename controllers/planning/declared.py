@@ -20,7 +20,8 @@ def deviation(park: Park, frame: Frame, tie: Tie) -> Limit:
     """Price the energy outside declared x (1 +- `declared_deviation_band`).
 
     A MWh outside costs `deviation_price_factor` x the step's price (contract of the tie). Steps that
-    were not declared yet are free: the plan that covers them first declares them.
+    were not declared yet are free: the plan that covers them first declares them. Where an order limits
+    the tie, what was declared beyond the order counts as declared at it: obeying is no deviation.
     """
     n, contract = frame.axis.n, park.contracts.tie
     outside = cp.Variable(n, name="deviation_outside")
@@ -30,7 +31,8 @@ def deviation(park: Park, frame: Frame, tie: Tie) -> Limit:
     def update(situation: Situation) -> Bounds:
         declared = declared_mw(situation)
         known = ~np.isnan(declared) & situation.window.active
-        at = np.where(known, declared, 0.0)
+        ordered = np.clip(declared, -situation.export_max_mw, situation.import_max_mw)
+        at = np.where(known, ordered, 0.0)
         band = np.where(known, contract.declared_deviation_band * np.abs(at), free_mw)
         low.value, high.value = at - band, at + band
         cny = contract.deviation_price_factor * np.maximum(0.0, situation.price_cny_per_mwh)

@@ -14,6 +14,7 @@ from vpp.types import Array, Plan
 QUARTER_S = 900
 CONDENSER = 6.0
 """Code of the point `mode_code` (docs/architecture.md)."""
+DECLARED = ("declared_mw", "import_max_mw", "export_max_mw")
 NOTHING: Mapping[str, Array] = {}
 
 
@@ -118,7 +119,9 @@ def _rates(park: Park, plan: Plan, step: int) -> list[tuple[str, str, float]]:
         "modulated_mw": "cut",
     }
     if "declared_mw" in plan.series["tie"]:
-        out.append(("declared", "tie", float(plan.series["tie"]["declared_mw"][step])))
+        # what was declared beyond an order counts as declared at it
+        at, most, least = (float(plan.series["tie"][key][step]) for key in DECLARED)
+        out.append(("declared", "tie", min(max(at, -least), most)))
     for name in (*park.resources, *park.loads):
         values = plan.series.get(name, {})
         if isinstance(park.devices.get(name), Caes) and "mode_code" in values:

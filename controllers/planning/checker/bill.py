@@ -86,9 +86,8 @@ def _demand_peak(view: Seen) -> list[Violation]:
 def _declared(view: Seen) -> list[Violation]:
     """Judge energy outside the band around the declared curve, at the contract's part of the price."""
     contract, tie = view.park.contracts.tie, view.plan.series["tie"]
-    if "declared_mw" not in tie:
-        return []
-    declared = tie["declared_mw"]
+    # what was declared beyond an order counts as declared at it
+    declared = np.clip(tie["declared_mw"], -tie["export_max_mw"], tie["import_max_mw"])
     off = np.abs(tie["import_mw"] - tie["export_mw"] - declared)
     outside = np.maximum(0.0, off - contract.declared_deviation_band * np.abs(declared))
     price = contract.deviation_price_factor * np.maximum(0.0, tie["price_cny_per_mwh"]) * view.dt_h

@@ -24,7 +24,10 @@ EXPECTED = {
     "chp": (),
     "h2_store": ("h2_kg", "delivery_kg_per_h", "vented_kg_per_h"),
     "load": ("load_mw", "shed_mw", "modulated_mw", "rebound_mw", "open_blocks"),
-    "tie": ("import_mw", "export_mw", "price_cny_per_mwh", "import_max_mw", "q_mvar"),
+    "tie": (
+        *("import_mw", "export_mw", "price_cny_per_mwh", "import_max_mw", "export_max_mw"),
+        *("declared_mw", "q_mvar"),
+    ),
     "network": ("losses_mw",),
     "actuator": ("position",),
 }

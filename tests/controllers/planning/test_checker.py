@@ -79,8 +79,14 @@ def test_an_undeclared_relaxation_is_refused_and_a_declared_one_passes(park, pla
         for k, mw in enumerate(excess)
         if mw > 0
     )
-    assert not check(park, limited, forecast, planner.oracle).ok
-    assert check(park, replace(limited, relaxations=declared), forecast, planner.oracle).ok
+    assert ("tie_limit", "tie") in refusals(check(park, limited, forecast, planner.oracle))
+    given_up = replace(limited, relaxations=declared)
+    # beyond an order the tie is off its curve as well: that has to be paid
+    (unpaid,) = check(park, given_up, forecast, planner.oracle).violations
+    assert unpaid.rule == "declared_curve"
+    costs = {**plan.cost_breakdown_cny, "deviation": unpaid.allowed}
+    paid = replace(given_up, cost_breakdown_cny=costs, cost_cny=sum(costs.values()), cost_by_owner_cny={})
+    assert check(park, paid, forecast, planner.oracle).ok
 
 
 def test_power_out_of_thin_air_is_refused(park, plan, forecast, planner):

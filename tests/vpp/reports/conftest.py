@@ -55,6 +55,7 @@ def plan(park):
         "export_mw": np.zeros(steps),
         "price_cny_per_mwh": np.where((hours >= 17) & (hours < 22), 1100.0, 420.0),
         "import_max_mw": np.full(steps, 150.0),
+        "export_max_mw": np.zeros(steps),
         "declared_mw": np.full(steps, 100.0),
     }
     series["network"] = {"losses_mw": np.full(steps, 0.8)}
