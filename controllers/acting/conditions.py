@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import isfinite
 
 from controllers.acting.alarms import Condition
 from controllers.acting.judge import FROZEN_CYCLES, Pulse
@@ -119,14 +118,15 @@ def of_following(
             )
 
 
-def of_tie(window: TieWindow, limit_mw: float, broken: Mapping[str, float]) -> Iterator[Condition]:
+def of_tie(window: TieWindow, broken: Mapping[str, float]) -> Iterator[Condition]:
     """Tell of a mean that ends over its limit even at the limit from now on, and of rows not held."""
-    if isfinite(window.mean_mw) and window.over_mwh(limit_mw) * 3600 / WINDOW_S > TOLERANCE_MW:
+    if window.over_mwh * 3600 / WINDOW_S > TOLERANCE_MW:
         yield Condition(
             id="tie:mean",
             severity=Severity.ALARM,
             source="tie",
-            text=f"import mean of this quarter hour is {window.mean_mw:.1f} MW, limit {limit_mw:.1f} MW",
+            text=f"import mean of this quarter hour is {window.mean_mw:.1f} MW, "
+            f"limit {window.limit_mw:.1f} MW",
         )
     for name, excess in broken.items():
         if excess > TOLERANCE_MW:

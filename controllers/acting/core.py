@@ -15,7 +15,7 @@ from controllers.acting.following import PlanInForce
 from controllers.acting.judge import Pulse
 from controllers.acting.ledger import Calls, standing
 from controllers.acting.memory import Memory, save
-from controllers.acting.tie import TieWindow
+from controllers.acting.tie import Counters, TieWindow
 from controllers.acting.tracking import Correction, Tracker
 from vpp.clock import Clock
 from vpp.journal import Journal, SnapshotLog
@@ -40,6 +40,8 @@ class Core:
     modes: dict[str, Mode]
     ledger: dict[str, Calls]
     orders: tuple[DispatchOrder, ...]
+    counters: Counters | None = None
+    """Of the tie meter."""
     force: PlanInForce | None = None
     roles: frozenset[str] | None = None
     """Roles connected to the link; None in memory, where there is no link."""

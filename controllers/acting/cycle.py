@@ -11,6 +11,7 @@ from controllers.acting import (
     following,
     intake,
     interruptions,
+    metering,
     shadow,
     targets,
     tie,
@@ -93,12 +94,12 @@ async def run(core: Core) -> Snapshot:
         dt_s=dt_s,
         ahead_s=least_s,
         step=_step(core, now, max(horizon.plan_ttl_s, least_s)),
-        import_mw=_import_mw(core),
+        import_mw=metering.import_mw(core),
         import_max_mw=limits[0],
         export_max_mw=limits[1],
     )
     quarter = core.tie.start
-    core.tie = tie.advance(core.tie, now, moment.import_mw, dt_s, limits[0])
+    metering.take(core, moment, limits)
     shadow.follow(core, dt_s)
     assured, requests = _decide(core, moment)
     sent = _commands(core, moment, assured, requests)
@@ -116,15 +117,6 @@ async def run(core: Core) -> Snapshot:
     core.snapshot = freeze(core, moment)
     core.log.append(core.snapshot)
     return core.snapshot
-
-
-def _import_mw(core: Core) -> float | None:
-    """Return the tie meter's import; None where it has no good or stale reading."""
-    meter = next(name for name, meter in core.park.meters.items() if meter.kind == "tie")
-    reading = core.readings.get(meter)
-    if reading is None or reading.quality is Quality.BAD:
-        return None
-    return reading.values.get("p_mw")
 
 
 def _step(core: Core, now: datetime, ttl_s: float) -> int | None:
@@ -220,7 +212,9 @@ def _rows(core: Core, moment: Moment, requests: Mapping[str, targets.Request]) -
     base = {name: targets.row_base_mw(requests[name], measured[name]) for name in share if name in measured}
     rows: tuple[Row, ...] = ()
     if moment.import_mw is not None:
-        allowed = tie.allowed_now_mw(core.tie, moment.now, moment.import_max_mw, moment.export_max_mw)
+        aim_mw = tie.AIM_SHARE * core.park.contracts.tie.import_max_mw
+        limits = (moment.import_max_mw, moment.export_max_mw)
+        allowed = tie.allowed_now_mw(core.tie, moment.now, *limits, aim_mw)
         rows = tie_rows(
             moment.import_mw,
             measured,
@@ -287,7 +281,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
         *actuators.of_moves(core, moment),
         *trims.of_trims(core, moment),
-        *conditions.of_tie(core.tie, moment.import_max_mw, assured.broken),
+        *conditions.of_tie(core.tie, assured.broken),
         *_of_plan(core, plan, moment),
         *conditions.of_modes(core.modes),
         *conditions.of_loads(core.park, core.calls(now)),
