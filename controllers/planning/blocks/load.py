@@ -154,6 +154,9 @@ def _rows(load: Load, own: Calls, frame: Frame) -> list[Any]:
         own.begun[rest:] <= own.ended[:-rest] + 1,
         own.begun[:rest] <= 1,
         own.shut[1:] >= own.open[:-1] - own.open[1:],
+        # whatever is open closes within the longest call: without it a relaxation follows one call by the
+        # next and never pays a restart
+        sum(own.shut[1 + j : n - longest + 1 + j] for j in range(longest)) >= own.open[: n - longest],
         frame.days[:, 1:] @ (own.begun[1:] - own.begun[:-1]) <= own.calls_left,
     ]
     if load.continuous_modulation_share > 0 and load.interruptible_share > 0:
