@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from controllers.planning.day_ahead import Inbox
+from controllers.planning.news import is_news
 from controllers.planning.planner import Planner
 from controllers.planning.release import Released
 from controllers.planning.slots import first_step
@@ -46,6 +47,8 @@ class Desk:
     planner: Planner
     plan: Plan | None = None
     last_at: datetime | None = None
+    seen: Snapshot | None = None
+    """What the last plan was made from."""
     counts: Counter[str] = field(default_factory=Counter)
     """offered, refused, failed, late, lost."""
     inbox: Inbox | None = None
@@ -133,6 +136,7 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
                 # control without a plan needs one at once, whatever the period
                 wanting = snapshot.plan_id is None and desk.plan is None
                 wanting |= desk.inbox is not None and desk.inbox.has_news()
+                wanting |= is_news(desk.seen, snapshot, desk.plan)
                 if wanting or due(snapshot.at, desk.last_at, desk.park.horizon.replan_min):
                     await _serve_plan(desk, clock, link, snapshot)
     except (DeviceFailure, TimedOut) as lost:
@@ -141,7 +145,7 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
 
 async def _serve_plan(desk: Desk, clock: Clock, link: LinkClient, snapshot: Snapshot) -> None:
     began, deadline_s = clock.true_s(), desk.park.horizon.planner_deadline_s
-    desk.last_at = snapshot.at
+    desk.last_at, desk.seen = snapshot.at, snapshot
     try:
         released = await asyncio.to_thread(replan, desk, snapshot, DEADLINE_SHARE * deadline_s)
     except (NoPlan, InvalidInput) as failed:

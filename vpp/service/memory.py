@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from controllers.acting.build import build_control
 from controllers.acting.cycle import Control
 from controllers.planning import Planner, due
+from controllers.planning.news import is_news
 from controllers.planning.process import DEADLINE_SHARE, Desk, replan
 from hil.loopback import LoopbackField
 from hil.rig import Rig
@@ -95,7 +96,8 @@ class _Course:
     plans: list[Plan] = field(default_factory=list)
     answers: list[Message] = field(default_factory=list)
     alarms: dict[str, Alarm] = field(default_factory=dict)
-    replanned_at: datetime | None = None
+    seen: Snapshot | None = None
+    """What the last plan was made from."""
 
 
 def run_in_memory(
@@ -161,13 +163,14 @@ async def _run(course: _Course, rig: Rig, scenario: Scenario, *, ticks: int, tic
 
 
 async def _replan_if_due(course: _Course) -> None:
-    now = course.clock.plant_now()
-    if not due(now, course.replanned_at, course.park.horizon.replan_min):
-        return
-    course.replanned_at = now
+    now, snapshot = course.clock.plant_now(), course.control.snapshot
     previous = course.plans[-1] if course.plans else None
+    last_at = None if course.seen is None else course.seen.at
+    if not due(now, last_at, course.park.horizon.replan_min) and not is_news(course.seen, snapshot, previous):
+        return
+    course.seen = snapshot
     try:
-        offer = course.planner(course.control.snapshot, previous)
+        offer = course.planner(snapshot, previous)
     except NoPlan as error:
         course.failed.append(str(error))
         return
