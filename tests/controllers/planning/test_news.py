@@ -41,7 +41,7 @@ def test_an_order_that_came_is_news_and_one_that_ended_in_time_is_none():
 
 def test_breakers_are_news_where_the_plan_has_them_otherwise():
     assert is_news(Seen(at(0)), Seen(at(5), open_blocks={"LD": 0b1}), PLAN), "a shed"
-    assert is_news(Seen(at(0), open_blocks={"LD": 0b1}), Seen(at(5)), PLAN), "closed again"
+    assert is_news(Seen(at(20), open_blocks={"LD": 0b11}), Seen(at(25)), PLAN), "closed again"
     assert not is_news(Seen(at(0)), Seen(at(16), open_blocks={"LD": 0b11}), PLAN), "as planned"
     assert not is_news(Seen(at(0), open_blocks={"LD": 0b1}), Seen(at(5), open_blocks={"LD": 0b1}), PLAN)
 
