@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ def changed(change: Callable[[Tree], None], folder: Path, net: Any = None) -> st
         ("[1, 2]", "no pandapower net"),
         ('{"_class": "pandapowerNet", "_object": 7}', "without tables"),
         ('{"_class": "pandapowerNet", "_module": "pandapower.auxiliary", "_object": {}}', "without buses"),
-        ('{"_class": "pandapowerNet", "_module": "os", "_object": {}}', "unreadable by pandapower"),
+        ('{"_class": "pandapowerNet", "_module": "os", "_object": {}}', "objects of os"),
+        ('{"_class": "pandapowerNet", "_module": "numpy", "_object": {}}', "unreadable by pandapower"),
     ],
 )
 def test_text_that_is_no_net(text: str, word: str, tmp_path: Path) -> None:
@@ -94,6 +96,47 @@ def test_tables_that_are_nonsense(tmp_path: Path) -> None:
         tree["_object"]["line"]["_object"] = '{"columns": ["from_bus"], "index": [0], "data": [[1]]}'
 
     assert "line: no column to_bus" in refused_text(changed(broken, tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("place", ["name", "bus", "cell"])
+def test_no_module_but_those_of_a_net_is_imported(place: str, tmp_path: Path) -> None:
+    def planted(tree: Tree) -> None:
+        planted = {"_module": "antigravity", "_class": "fly", "_object": "x"}
+        if place == "cell":
+            frame = json.loads(tree["_object"]["load"]["_object"])
+            frame["data"][0][0] = planted
+            tree["_object"]["load"]["_object"] = json.dumps(frame)
+        else:
+            tree["_object"][place] = planted
+
+    assert "objects of antigravity" in refused_text(changed(planted, tmp_path), tmp_path)
+    assert "antigravity" not in sys.modules
+
+
+def test_what_pandapower_itself_does_not_bring_to_life(tmp_path: Path) -> None:
+    def planted(tree: Tree) -> None:
+        tree["_object"]["name"] = {"_module": "numpy", "_class": "load", "_object": "x"}
+
+    assert "numpy.load" in refused_text(changed(planted, tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("table", [7, {"a": 1}, None])
+def test_what_stands_for_a_table_and_is_none(table: object, tmp_path: Path) -> None:
+    def broken(tree: Tree) -> None:
+        tree["_object"]["line"] = tree["_object"]["load"] = table
+
+    text = refused_text(changed(broken, tmp_path), tmp_path)
+    assert "line: no table" in text
+    assert "load: no table" in text
+
+
+def test_columns_without_names(tmp_path: Path) -> None:
+    def broken(tree: Tree) -> None:
+        tree["_object"]["load"]["_object"] = tree["_object"]["load"]["_object"].replace('"p_mw"', "true")
+
+    assert "load: no table of numbered rows and named columns" in refused_text(
+        changed(broken, tmp_path), tmp_path
+    )
 
 
 def test_objects_of_programs_stay_asleep(tmp_path: Path) -> None:
