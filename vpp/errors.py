@@ -7,6 +7,8 @@ YuanwangError
 └── TimedOut       a deadline passed                          exit 7
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -63,3 +65,12 @@ class TimedOut(YuanwangError):
     """A deadline passed; the message says which."""
 
     exit_code = 7
+
+
+@contextmanager
+def gathering(faults: list[Fault]) -> Iterator[None]:
+    """Add what an InvalidInput carries to `faults` and go on, so that a user hears of every fault at once."""
+    try:
+        yield
+    except InvalidInput as error:
+        faults += error.faults

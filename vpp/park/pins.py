@@ -14,12 +14,12 @@ from vpp.clock import UTC
 from vpp.devices import Caes
 from vpp.errors import Fault, InvalidInput
 from vpp.park.model import Park
-from vpp.park.tables import quoted
+from vpp.park.tables import NAME_PATTERN, quoted
 from vpp.types import Hold, Pin, Plan
 
 FORM = "ELEMENT@HH:MM-HH:MM=VALUE with MW, off, charge, discharge, serve or plan"
 _PIN = re.compile(
-    r"(?P<element>\*|[A-Za-z0-9_-]{1,64})@(?:(?P<day>\d{4}-\d\d-\d\d)T)?(?P<start>\d\d:\d\d)"
+    rf"(?P<element>\*|{NAME_PATTERN.pattern})@(?:(?P<day>\d{{4}}-\d\d-\d\d)T)?(?P<start>\d\d:\d\d)"
     r"(?:-(?P<end>\d\d:\d\d))?=(?P<value>[A-Za-z0-9.+-]{1,24})"
 )
 _ALLOWED: Mapping[str, tuple[Hold, ...]] = {
@@ -51,7 +51,7 @@ def read_pins(
         span = _span(park, found, day, words)
         if span is not None:
             pins += _pins(park, found["element"], found["value"], span, base, words=words)
-        faults += [Fault(file=file, field=text.strip(), wrong=w, expected=e) for w, e in words]
+        faults += [Fault(file=file, field=text.strip(), wrong=w, expected=e) for w, e in dict.fromkeys(words)]
     faults += [
         Fault(file=file, field=pin, wrong=w, expected="one pin at a time") for pin, w in _doubled(pins)
     ]

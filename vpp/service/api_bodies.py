@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vpp.park.tables import NAME_PATTERN
 from vpp.service.api_problem import Problem
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
@@ -53,7 +54,7 @@ class RestoreBody(_Body):
     """Permission to close what a shed opened; no loads named: all."""
 
     loads: Annotated[
-        list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]], Field(max_length=500)
+        list[Annotated[str, Field(pattern=f"^{NAME_PATTERN.pattern}$")]], Field(max_length=500)
     ] = []
 
 

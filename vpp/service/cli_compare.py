@@ -32,13 +32,21 @@ def compare(
 
     Costs, energies, peaks, curtailment by cause, what gave way, and the steps that differ.
     """
+    from vpp.errors import Fault, InvalidInput, gathering
     from vpp.reports import compare as compared
     from vpp.reports import read_plan
     from vpp.reports.compare_text import comparison_to_html, comparison_to_text
     from vpp.reports.plan_compare import comparison_to_json
     from vpp.service.runs import writing
 
-    first, second = read_plan(a), read_plan(b)
+    faults: list[Fault] = []
+    plans = []
+    for file in (a, b):
+        with gathering(faults):
+            plans.append(read_plan(file))
+    if faults:
+        raise InvalidInput(tuple(faults))
+    first, second = plans
     of_park = park_of(first, park)
     comparison = compared(first, second, over)
     if html is not None:

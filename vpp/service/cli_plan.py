@@ -68,14 +68,27 @@ def plan(
 
 def pins_of(park: "Park", given: list[str], first: date, days: int, base: Path | None) -> "tuple[Pin, ...]":
     """Return the pins of the options: each a pin, or a file with one a line; InvalidInput with all faults."""
-    from vpp.errors import InvalidInput
+    from vpp.errors import Fault, InvalidInput, gathering
     from vpp.park.pins import local_midnight, read_pins, window_faults
     from vpp.reports import read_plan
 
-    made = None if base is None else read_plan(base)
-    pins = read_pins(park, [line for text in given for line in _lines(text)], first, base=made)
+    faults: list[Fault] = []
+    texts: list[str] = []
+    pins: tuple[Pin, ...] = ()
+    made = None
+    for text in given:
+        with gathering(faults):
+            texts += _lines(text)
+    if base is not None:
+        with gathering(faults):
+            made = read_plan(base)
+        if made is None:
+            texts = [text for text in texts if not text.endswith("=plan")]
+    with gathering(faults):
+        pins = read_pins(park, texts, first, base=made)
     start, end = (local_midnight(park, first + timedelta(days=k)) for k in (0, days))
-    if faults := window_faults(pins, start, end):
+    faults += window_faults(pins, start, end)
+    if faults:
         raise InvalidInput(tuple(faults))
     return pins
 
@@ -89,7 +102,8 @@ def _lines(text: str) -> list[str]:
     try:
         lines = Path(text).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        fault = Fault(file="--pin", wrong=f"{text}: {error}", expected="a pin, or a file with one a line")
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        fault = Fault(file="--pin", wrong=f'"{text}": {why}', expected="a pin, or a file with one a line")
         raise InvalidInput((fault,)) from error
     return [line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip()]
 

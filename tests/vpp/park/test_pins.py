@@ -1,5 +1,6 @@
 """Pins as text: what is meant, and every fault at once."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -53,12 +54,19 @@ def test_every_fault_is_told_at_once():
         "BESS1@11:00=nan": "MW, off",
         "*@10:00=5": "plan",
         "BESS1@12:00=plan": "--from",
+        "*@10:00=plan": "--from",
     }
     with pytest.raises(InvalidInput) as refused:
         read_pins(PARK, list(wrong), DAY)
     assert len(refused.value.faults) == len(wrong)
     for fault, expected in zip(refused.value.faults, wrong.values(), strict=True):
         assert expected in fault.expected
+
+
+def test_an_element_whose_name_holds_a_dot_can_be_pinned():
+    dotted = replace(PARK, loads={"LD_10.5": PARK.loads["LD_ZN"]})
+    (pin,) = read_pins(dotted, ["LD_10.5@10:00=serve"], DAY)
+    assert (pin.element, pin.hold) == ("LD_10.5", Hold.SERVE)
 
 
 def test_two_pins_cannot_hold_one_element_at_a_time():

@@ -73,7 +73,12 @@ def test_faulty_pins_are_exit_3_and_a_missing_file_too(tmp_path, capsys):
     told = capsys.readouterr().err
     assert "XX" in told
     assert "900" in told
-    assert run(["plan", "small10", "--date", DAY, *where, "--pin", str(tmp_path / "none")]) == 3
+    several = ["--pin", str(tmp_path / "none"), "--from", str(tmp_path / "no.json"), "--pin", "YY@10:00=1"]
+    assert (
+        run(["plan", "small10", "--date", DAY, *where, *several, "--pin", "", "--pin", "*@10:00=plan"]) == 3
+    )
+    told = capsys.readouterr().err
+    assert all(word in told for word in ("none", "no.json", "YY", '"": Is a directory', "4 faults found"))
     assert run(["plan", "small10", "--date", DAY, *where, "--pin", "BESS1@2026-03-20T10:00=off"]) == 3
 
 
@@ -91,6 +96,14 @@ def test_explain_tells_the_day_a_step_and_a_program(made, capsys):
 def test_a_plan_of_another_park_is_refused(made, capsys):
     assert run(["explain", plan_file(made, "a"), "--park", "chifeng96"]) == 3
     assert "not those of" in capsys.readouterr().err
+
+
+def test_both_files_of_a_comparison_are_judged(tmp_path, capsys):
+    (tmp_path / "b.json").write_text("[")
+    assert run(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 3
+    told = capsys.readouterr().err
+    assert "a.json" in told
+    assert "b.json" in told
 
 
 def test_compare_tells_text_json_and_a_page(made, tmp_path, capsys):

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -30,12 +30,19 @@ def test_what_is_no_span_is_refused_in_words(text: str) -> None:
 
 
 @given(st.text(max_size=12))
-def test_no_text_makes_the_parsers_fail_otherwise(text: str) -> None:
-    for parse in (parse_span, parse_date, lambda t: parse_stamp(t, "Asia/Shanghai")):
+def test_any_text_is_a_time_or_refused_in_words(text: str) -> None:
+    for parse, kind in ((parse_span, timedelta), (parse_date, date), (shanghai, datetime)):
+        answer: object
         try:
-            parse(text)
-        except ValueError:
-            continue
+            answer = parse(text)
+        except ValueError as refused:
+            answer = str(refused)
+        assert answer
+        assert isinstance(answer, kind | str)
+
+
+def shanghai(text: str) -> datetime:
+    return parse_stamp(text, "Asia/Shanghai")
 
 
 def test_a_stamp_without_offset_is_plant_time() -> None:
