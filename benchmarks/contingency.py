@@ -23,6 +23,7 @@ from network.contingency_curable import uncurable
 from network.contingency_screen import screen_of
 from network.model import inject, to_pandapower
 from network.powerflow import Oracle
+from network.strains import aftermaths
 from vpp.clock import UTC
 from vpp.park import Park, load_park
 
@@ -86,8 +87,7 @@ def snapshot(park: Park, oracle: Oracle, before: Operation) -> None:
     screen = screen_of(oracle)
 
     def judged():
-        asked = screen.unclear(at)
-        return [flows.aftermath(name, at, [0]) for name, flags in asked.items() if flags[0]]
+        return aftermaths(oracle, screen.unclear(at), at)
 
     cases = len(flows.outages)
     each = cpu_ms(judged) / cases
@@ -101,7 +101,7 @@ def day(park: Park, oracle: Oracle, before: Operation, series: dict) -> None:
     solved, cases = sum(int(at.sum()) for at in asked.values()), STEPS * len(asked)
 
     def exact():
-        return [flows.aftermath(name, before, np.flatnonzero(at)) for name, at in asked.items()]
+        return aftermaths(oracle, asked, before)
 
     beyond = {(u.outage, u.row) for u in uncurable(flows)}
     overloads = [b for after in exact() for b in after.overloads if (b.outage, b.row) not in beyond]

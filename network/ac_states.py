@@ -30,6 +30,28 @@ class AcStates:
     """(steps,); False where there is no solution or an injection was not a finite number."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strains:
+    """What branches and buses bear at many points, a row per point; nan without a solution."""
+
+    branches: tuple[str, ...]
+    vm_pu: Array
+    """(points, buses); nan at a bus that no source feeds."""
+    loading_percent: Array
+    """(points, branches)."""
+    converged: npt.NDArray[np.bool_]
+    """(points,)."""
+
+    def at(self, rows: npt.NDArray[np.int64]) -> "Strains":
+        """Return these points alone, in this order."""
+        return Strains(
+            branches=self.branches,
+            vm_pu=self.vm_pu[rows],
+            loading_percent=self.loading_percent[rows],
+            converged=self.converged[rows],
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Rests:
     """The grids of a window in which branches are out at times; see `network.timetable`."""

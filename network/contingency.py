@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from network.ac_states import Strains
 from network.model import commands_q, q_per_p
 from network.powerflow import AcStates, Oracle
 from network.security import LimitRows, limit_rows, limit_values
@@ -214,9 +215,12 @@ class OutageFlows:
 
     def aftermath(self, outage: str, before: Operation, steps: Sequence[int] | Steps) -> Aftermath:
         """Return what an outage does at `steps`; other steps stay nan."""
-        event, n = self.by_name[outage], len(before.p_mw)
         at = np.asarray(steps, dtype=np.int64)
-        states = self.solve(outage, before.at(at))
+        return self.told(outage, before, at, self.solve(outage, before.at(at)))
+
+    def told(self, outage: str, before: Operation, at: Steps, states: AcStates | Strains) -> Aftermath:
+        """Return what `states` of the steps `at` say of an outage; other steps stay nan."""
+        event, n = self.by_name[outage], len(before.p_mw)
         worst, low, high = (np.full(n, np.nan) for _ in range(3))
         worst[at] = np.where(states.converged, states.loading_percent.max(axis=1), UNSOLVED_PERCENT)
         low[at], high[at] = _edges(states)
@@ -224,10 +228,10 @@ class OutageFlows:
         for step, column in zip(at, states.loading_percent.argmax(axis=1), strict=True):
             branch[step] = states.branches[column]
         lost = before.p_mw * self._lost[outage]
-        broken = list(self._breaches(event.name, states, at, self.limits(outage)))
+        names = [outage] * len(at)
         over: tuple[Breach, ...] = ()
         if event.kind == "corrective":
-            over = self.overloads(event.name, states, at, self.continuous)
+            over = self.overloads(names, states, at, self.continuous)
         return Aftermath(
             outage=event,
             worst_percent=worst,
@@ -236,25 +240,37 @@ class OutageFlows:
             vm_max_pu=high,
             lost_load_mw=np.maximum(0.0, -lost).sum(axis=1),
             lost_supply_mw=np.maximum(0.0, lost).sum(axis=1),
-            breaches=tuple(broken),
+            breaches=self.overloads(names, states, at, self.limits(outage)),
             overloads=over,
         )
 
-    def overloads(self, outage: str, states: AcStates, at: Steps, upper: Array) -> tuple[Breach, ...]:
-        """Return the branches above `continuous` or `short_time` in states of the steps `at`."""
-        return tuple(self._breaches(outage, states, at, upper))
+    def overloads(
+        self, outages: Sequence[str], states: AcStates | Strains, at: Steps, upper: Array
+    ) -> tuple[Breach, ...]:
+        """Return what is above `upper` in row k of states, of the step `at[k]` after `outages[k]`.
 
-    def _breaches(self, outage: str, states: AcStates, at: Steps, upper: Array) -> Iterator[Breach]:
-        if np.isfinite(upper).any():
-            for k in np.flatnonzero(~states.converged):
-                nan = float("nan")
-                step = int(at[k])
-                yield Breach(step=step, outage=outage, row="power_flow:network", value=nan, limit=nan)
-        values = limit_values(states)
+        `upper` is that of an outage (`limits`), `continuous` or `short_time`.
+        """
+        return tuple(self._breaches(outages, states, at, upper))
+
+    def _breaches(
+        self, outages: Sequence[str], states: AcStates | Strains, at: Steps, upper: Array
+    ) -> Iterator[Breach]:
+        finite = np.isfinite(upper)
+        if finite.any():
+            nan = float("nan")
+            for k in np.flatnonzero(~states.converged).tolist():
+                yield Breach(
+                    step=int(at[k]), outage=outages[k], row="power_flow:network", value=nan, limit=nan
+                )
+        if not finite[len(states.branches) :].any():
+            values, upper = states.loading_percent, upper[: len(states.branches)]
+        else:
+            values = limit_values(states)
         slack = np.where(np.arange(len(upper)) < len(states.branches), BROKEN_PERCENT, BROKEN_PU)
-        for k, r in np.argwhere(values > upper + slack):
+        for k, r in np.argwhere(values > upper + slack).tolist():
             value, limit = float(values[k, r]), float(upper[r])
-            yield Breach(step=int(at[k]), outage=outage, row=self.rows[r], value=value, limit=limit)
+            yield Breach(step=int(at[k]), outage=outages[k], row=self.rows[r], value=value, limit=limit)
 
 
 @lru_cache(maxsize=8)
@@ -271,7 +287,7 @@ def _cut_off(rest: Oracle) -> list[str]:
     return [e for e, item in zip(rest.elements, items, strict=True) if item.bus in dead]
 
 
-def _edges(states: AcStates) -> tuple[Array, Array]:
+def _edges(states: AcStates | Strains) -> tuple[Array, Array]:
     """Return lowest and highest voltage of each step; 0 where a step has none."""
     known = np.isfinite(states.vm_pu)
     low = np.where(known, states.vm_pu, np.inf).min(axis=1)

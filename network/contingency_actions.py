@@ -1,12 +1,15 @@
 """Armed actions after a corrective outage: who moves by how much until no branch is overloaded."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from network.contingency import Breach, Operation, OutageFlows
 from network.contingency_rows import slopes
+from network.strains import throng_of
 from vpp.types import Array
 
 ROUNDS = 6
@@ -20,12 +23,20 @@ ORDER: Mapping[str, int] = {"bess": 0, "electrolyzer": 1, "caes": 2, "pv": 3, "w
 """Who moves first: what costs least; interruptible loads last (assumption)."""
 
 
+Case = tuple[str, int]
+"""Outage and step."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """How far each element can go, (steps, elements), MW of injection."""
 
     low: Array
     high: Array
+
+    def at(self, steps: npt.NDArray[np.int64]) -> "Reach":
+        """Return these steps alone, in this order."""
+        return Reach(low=self.low[steps], high=self.high[steps])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,82 +61,118 @@ def actions(
     First whatever is above its short-time rating is brought inside by what reaches `at_once`, then what
     is above its continuous rating by what reaches `later`; a step that the first leaves above has no
     second. The worst overload is taken down by the first elements in `ORDER` that move it, then the
-    next worst.
+    next worst. All cases (outage, step) are handled side by side.
     """
-    found: list[Action] = []
     rating = dict(zip(flows.rows, flows.short_time, strict=True))
-    for outage in dict.fromkeys(b.outage for b in overloads):
-        own = [b for b in overloads if b.outage == outage]
-        steps = sorted({b.step for b in own})
-        urgent = [replace(b, limit=rating[b.row]) for b in own if not b.value <= rating[b.row]]
-        fast, too_much = _cured(flows, urgent, before, at_once, flows.short_time)
-        given_up = {b.step for b in too_much}
-        moved = before.moved(fast, flows.mvar_per_mw)
-        again = np.array(sorted({b.step for b in urgent} - given_up), dtype=np.int64)
-        rest = [b for b in own if b.step not in given_up and b.step not in again]
-        if len(again):
-            rest += flows.overloads(outage, flows.solve(outage, moved.at(again)), again, flows.continuous)
-        slow, left = _cured(flows, rest, moved, later, flows.continuous)
-        left = (*left, *_given_up(flows, too_much, moved))
-        found += [
-            Action(
-                step=s,
-                outage=outage,
-                moves_mw=_named(flows, fast[s] + slow[s]),
-                left=tuple(b for b in left if b.step == s),
-                at_once_mw=_named(flows, fast[s]),
-            )
-            for s in steps
-        ]
-    return tuple(found)
-
-
-def _given_up(flows: OutageFlows, too_much: Sequence[Breach], moved: Operation) -> tuple[Breach, ...]:
-    """Return all that stays above a continuous rating where a short-time one cannot be kept."""
-    if not too_much:
+    cases = tuple(dict.fromkeys((b.outage, b.step) for b in overloads))
+    if not cases:
         return ()
-    at = np.array(sorted({b.step for b in too_much}), dtype=np.int64)
-    outage, known = too_much[0].outage, {(b.step, b.row) for b in too_much}
-    others = flows.overloads(outage, flows.solve(outage, moved.at(at)), at, flows.continuous)
-    return (*too_much, *(b for b in others if (b.step, b.row) not in known))
+    steps = np.array([step for _, step in cases], dtype=np.int64)
+    bench = _Bench(flows, cases, before.at(steps))
+    urgent = [replace(b, limit=rating[b.row]) for b in overloads if not b.value <= rating[b.row]]
+    fast, too_much = _cured(bench, urgent, at_once.at(steps), flows.short_time)
+    given_up = {(b.outage, b.step) for b in too_much}
+    moved = bench.moved(fast)
+    again = {(b.outage, b.step) for b in urgent} - given_up
+    rest = [b for b in overloads if (b.outage, b.step) not in given_up | again]
+    rest += moved.overloads(again, flows.continuous)
+    slow, left = _cured(moved, rest, later.at(steps), flows.continuous)
+    known = {(b.outage, b.step, b.row) for b in too_much}
+    others = [
+        b for b in moved.overloads(given_up, flows.continuous) if (b.outage, b.step, b.row) not in known
+    ]
+    by_case: defaultdict[Case, list[Breach]] = defaultdict(list)
+    for b in (*left, *too_much, *others):
+        by_case[b.outage, b.step].append(b)
+    return tuple(
+        Action(
+            step=step,
+            outage=outage,
+            moves_mw=_named(flows, fast[k] + slow[k]),
+            left=tuple(by_case[outage, step]),
+            at_once_mw=_named(flows, fast[k]),
+        )
+        for k, (outage, step) in enumerate(cases)
+    )
 
 
 def after_moves(
-    flows: OutageFlows, outage: str, moves: Mapping[int, Mapping[str, float]], before: Operation, upper: Array
+    flows: OutageFlows, moves: Mapping[Case, Mapping[str, float]], before: Operation, upper: Array
 ) -> tuple[Breach, ...]:
-    """Return the overloads above `upper` that are left after moves (by step, then element, MW)."""
-    at = np.array(sorted(moves), dtype=np.int64)
-    shift = np.array([[moves[int(s)].get(e, 0.0) for e in flows.oracle.elements] for s in at])
-    states = flows.solve(outage, before.at(at).moved(shift, flows.mvar_per_mw))
-    return flows.overloads(outage, states, at, upper)
+    """Return the overloads above `upper` that are left after moves (by case, then element, MW)."""
+    if not moves:
+        return ()
+    steps = np.array([step for _, step in moves], dtype=np.int64)
+    column = {e: k for k, e in enumerate(flows.oracle.elements)}
+    shift = np.zeros((len(moves), len(column)))
+    for k, own in enumerate(moves.values()):
+        for name, mw in own.items():
+            shift[k, column[name]] = mw
+    return _Bench(flows, tuple(moves), before.at(steps)).moved(shift).overloads(moves, upper)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """Cases side by side: a row of `now` for each."""
+
+    flows: OutageFlows
+    cases: tuple[Case, ...]
+    now: Operation
+
+    def moved(self, shift_mw: Array) -> "_Bench":
+        """Return the same with injections shifted, a row per case."""
+        return replace(self, now=self.now.moved(shift_mw, self.flows.mvar_per_mw))
+
+    def rows(self, wanted: Collection[Case]) -> npt.NDArray[np.int64]:
+        """Return the rows of some cases."""
+        return np.array([k for k, case in enumerate(self.cases) if case in wanted], dtype=np.int64)
+
+    def overloads(self, wanted: Collection[Case], upper: Array) -> tuple[Breach, ...]:
+        """Return what is above `upper` in some cases."""
+        at = self.rows(wanted)
+        if not len(at):
+            return ()
+        names = [self.cases[k][0] for k in at]
+        steps = np.array([self.cases[k][1] for k in at], dtype=np.int64)
+        strains = throng_of(self.flows.oracle).solve(names, self.now.at(at))
+        return self.flows.overloads(names, strains, steps, upper)
 
 
 def _cured(
-    flows: OutageFlows, over: Sequence[Breach], before: Operation, reach: Reach, upper: Array
+    bench: _Bench, over: Sequence[Breach], reach: Reach, upper: Array
 ) -> tuple[Array, tuple[Breach, ...]]:
-    """Return (steps, elements) of moves against overloads of one outage, and the overloads they leave."""
-    shift = np.zeros_like(before.p_mw)
+    """Return (cases, elements) of moves against overloads, and the overloads they leave."""
+    flows = bench.flows
+    shift = np.zeros_like(bench.now.p_mw)
     order = np.array([ORDER.get(_kind(flows, e), 4) for e in flows.oracle.elements])
-    now, left = before, tuple(over)
+    row = {case: k for k, case in enumerate(bench.cases)}
+    now, open_ = bench, tuple(over)
+    given_up: list[Breach] = []
     for _ in range(ROUNDS):
-        worst = {b.step: b for b in sorted(left, key=lambda b: b.value) if np.isfinite(b.value)}
+        worst: dict[Case, Breach] = {}
+        for b in open_:
+            if np.isfinite(b.value) and b.value > worst.get((b.outage, b.step), b).value - 1e-12:
+                worst[b.outage, b.step] = b
+        given_up += [b for b in open_ if (b.outage, b.step) not in worst]
         if not worst:
+            open_ = ()
             break
-        asked, stuck = list(worst.values()), [b for b in left if b.step not in worst]
-        before_round = shift.copy()
-        for b, coeff in zip(asked, slopes(flows, asked, now), strict=True):
-            room = (reach.low[b.step] - now.p_mw[b.step], reach.high[b.step] - now.p_mw[b.step])
-            shift[b.step] += _least(coeff, room, b.value - b.limit, order)
-        now = before.moved(shift, flows.mvar_per_mw)
-        at = np.array(sorted(worst), dtype=np.int64)
-        left = (*stuck, *flows.overloads(over[0].outage, flows.solve(over[0].outage, now.at(at)), at, upper))
-        if np.abs(shift - before_round).max() < SPENT_MW:
-            break
-    return shift, left
+        asked = list(worst.values())
+        at = np.array([row[case] for case in worst], dtype=np.int64)
+        room = (reach.low[at] - now.now.p_mw[at], reach.high[at] - now.now.p_mw[at])
+        excess = np.array([b.value - b.limit for b in asked])
+        move = _least(slopes(flows, asked, now.now, at), room, excess, order)
+        shift[at] += move
+        now = bench.moved(shift)
+        # whoever could move has moved: what stays above there is left
+        stuck = [case for case, mw in zip(worst, np.abs(move).max(axis=1), strict=True) if mw < SPENT_MW]
+        given_up += [b for b in open_ if (b.outage, b.step) in set(stuck)]
+        open_ = now.overloads(worst.keys() - set(stuck), upper)
+    return shift, (*given_up, *open_)
 
 
 def _named(flows: OutageFlows, moves: Array) -> dict[str, float]:
-    return {e: float(mw) for e, mw in zip(flows.oracle.elements, moves, strict=True) if abs(mw) > 1e-6}
+    return {flows.oracle.elements[k]: float(moves[k]) for k in np.flatnonzero(np.abs(moves) > 1e-6)}
 
 
 def _kind(flows: OutageFlows, element: str) -> str:
@@ -133,17 +180,19 @@ def _kind(flows: OutageFlows, element: str) -> str:
     return resource.kind if resource is not None else "load"
 
 
-def _least(coeff: Array, room: tuple[Array, Array], excess_percent: float, order: Array) -> Array:
-    """Return (elements,) moves in MW that take off the excess, first the first in order."""
+def _least(coeff: Array, room: tuple[Array, Array], excess_percent: Array, order: Array) -> Array:
+    """Return (cases, elements) moves in MW that take off the excess, first the first in order."""
     best = np.where(coeff > 0, np.minimum(room[0], 0.0), np.maximum(room[1], 0.0))
     gain = -coeff * best
-    need, move = excess_percent + MARGIN_PERCENT, np.zeros(len(coeff))
     useful = gain > 1e-6
-    strong = np.abs(coeff) >= WEAK * np.abs(coeff[useful]).max(initial=0.0)
-    for i in np.lexsort((-np.abs(coeff), order, ~strong)):
-        if need <= 0:
-            break
-        if useful[i]:
-            share = min(1.0, need / gain[i])
-            move[i], need = share * best[i], need - share * gain[i]
+    gain = np.where(useful, gain, 0.0)
+    size = np.abs(coeff)
+    strong = size >= WEAK * np.where(useful, size, 0.0).max(axis=1, keepdims=True)
+    ranks = np.lexsort((-size, np.broadcast_to(order, size.shape), ~strong), axis=1)
+    sorted_gain = np.take_along_axis(gain, ranks, axis=1)
+    before = np.cumsum(sorted_gain, axis=1) - sorted_gain
+    need = (excess_percent + MARGIN_PERCENT)[:, None] - before
+    share = np.clip(np.divide(need, sorted_gain, out=np.zeros_like(need), where=sorted_gain > 0), 0.0, 1.0)
+    move = np.zeros_like(coeff)
+    np.put_along_axis(move, ranks, share * np.take_along_axis(best, ranks, axis=1), axis=1)
     return move

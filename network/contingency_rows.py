@@ -1,8 +1,12 @@
 """How a limit after an outage moves with each MW: rows for the planner, directions for actions."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from network import tangent
 from network.contingency import Breach, Operation, OutageFlows
@@ -10,55 +14,100 @@ from network.security import STEP_MW, Cut, cuts, limit_values
 from vpp.types import Array, TieSensitivity
 
 ALIKE_PERCENT, ALIKE_PU = 4.0, 0.004
-"""A step borrows the slopes of another whose tangent foretells its value this well (assumption)."""
+"""A point borrows the slopes of another whose tangent foretells its value this well (assumption)."""
+KEPT_ANCHORS = 6
+"""Tangents of one limit that are kept for later points, the latest first."""
+Index = npt.NDArray[np.int64]
 
 
-def slopes(flows: OutageFlows, breaches: Sequence[Breach], before: Operation) -> Array:
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """A tangent: value and slopes of a limit at a point."""
+
+    value: float
+    coeff: Array
+    p_mw: Array
+
+
+@lru_cache(maxsize=8)
+def _anchors(flows: OutageFlows) -> defaultdict[str, list[_Anchor]]:
+    """Return the tangents seen so far, by `Breach.name`."""
+    return defaultdict(list)
+
+
+def slopes(
+    flows: OutageFlows, breaches: Sequence[Breach], before: Operation, rows: Index | None = None
+) -> Array:
     """Return (breaches, elements): change of each broken limit per MW of each element.
 
-    The reactive power moves by each element's rule. Slopes are taken at the worst step of each limit;
-    steps that its tangent foretells borrow them, all others get slopes of their own.
+    `rows[k]` is the row of `before` at which breach k was found; without it that of its step. The
+    reactive power moves by each element's rule. Tangents are taken at the worst point of each limit;
+    points that one foretells borrow it, all others get slopes of their own. Tangents stay for later
+    calls, where they are borrowed by the same rule.
     """
-    p_mw = before.p_mw
-    found = np.zeros((len(breaches), p_mw.shape[1]))
-    for outage in dict.fromkeys(b.outage for b in breaches):
-        own = [k for k, b in enumerate(breaches) if b.outage == outage and np.isfinite(b.value)]
-        worst: dict[str, int] = {}
-        for k in own:
-            b = breaches[k]
-            if b.row not in worst or b.value > breaches[worst[b.row]].value:
-                worst[b.row] = k
-        _fill(flows, breaches, list(worst.values()), before, found)
-        strange = []
-        for k in own:
-            b, at = breaches[k], worst[breaches[k].row]
-            foretold = breaches[at].value + found[at] @ (p_mw[b.step] - p_mw[breaches[at].step])
-            near = ALIKE_PERCENT if b.row.startswith("branch:") else ALIKE_PU
-            found[k] = found[at]
-            if abs(foretold - b.value) > near:
-                strange.append(k)
-        _fill(flows, breaches, strange, before, found)
+    at = np.array([b.step for b in breaches], dtype=np.int64) if rows is None else rows
+    found = np.zeros((len(breaches), before.p_mw.shape[1]))
+    open_: defaultdict[str, list[int]] = defaultdict(list)
+    for k, b in enumerate(breaches):
+        if np.isfinite(b.value):
+            open_[b.name].append(k)
+    known, points = _anchors(flows), before.p_mw[at]
+    waiting = {name: _borrowed(known[name], breaches, own, points, found) for name, own in open_.items()}
+    worst = {max(own, key=lambda k: breaches[k].value) for own in waiting.values() if own}
+    _fill(flows, breaches, sorted(worst), before, at=at, found=found)
+    strange = []
+    for name, own in waiting.items():
+        others = [k for k in own if k not in worst]
+        strange += _borrowed(known[name], breaches, others, points, found)
+    _fill(flows, breaches, strange, before, at=at, found=found)
     return found
 
 
+def _borrowed(
+    anchors: Sequence[_Anchor], breaches: Sequence[Breach], own: Sequence[int], points: Array, found: Array
+) -> list[int]:
+    """Write the slopes of the nearest tangent that foretells each breach; return those without one."""
+    if not anchors or not own:
+        return list(own)
+    coeff = np.array([a.coeff for a in anchors])
+    moved = (points[own][:, None, :] - np.array([a.p_mw for a in anchors])) * coeff
+    value = np.array([breaches[k].value for k in own])
+    off = np.abs(np.array([a.value for a in anchors]) + moved.sum(axis=2) - value[:, None])
+    alike = off <= (ALIKE_PERCENT if breaches[own[0]].row.startswith("branch:") else ALIKE_PU)
+    nearest = np.where(alike, np.abs(moved).sum(axis=2), np.inf).argmin(axis=1)
+    borrows = alike.any(axis=1)
+    found[np.array(own)[borrows]] = coeff[nearest[borrows]]
+    return [k for k, any_ in zip(own, borrows, strict=True) if not any_]
+
+
 def _fill(
-    flows: OutageFlows, breaches: Sequence[Breach], wanted: Sequence[int], before: Operation, found: Array
+    flows: OutageFlows,
+    breaches: Sequence[Breach],
+    wanted: Sequence[int],
+    before: Operation,
+    *,
+    at: Index,
+    found: Array,
 ) -> None:
-    """Write the slopes of the wanted breaches, all of one outage, into `found`."""
-    if not wanted:
-        return
-    outage = breaches[wanted[0]].outage
-    steps = sorted({breaches[k].step for k in wanted})
-    point = before.at(np.array(steps, dtype=np.int64))
-    way = _tangent if tangent.has_tangent(flows.after(outage)) else _differences
-    moved = np.nan_to_num(way(flows, outage, point))
-    row = {name: r for r, name in enumerate(flows.rows)}
+    """Write the slopes of the wanted breaches into `found`, each at its own point, and keep them."""
+    column = {name: r for r, name in enumerate(flows.rows)}
+    by_outage: defaultdict[str, list[int]] = defaultdict(list)
     for k in wanted:
-        found[k] = moved[steps.index(breaches[k].step), :, row[breaches[k].row]]
+        by_outage[breaches[k].outage].append(k)
+    for outage, own in by_outage.items():
+        points = np.unique(at[own])
+        way = _tangent if tangent.has_tangent(flows.after(outage)) else _differences
+        moved = np.nan_to_num(way(flows, outage, before.at(points)))
+        for k in own:
+            b = breaches[k]
+            found[k] = moved[np.searchsorted(points, at[k]), :, column[b.row]]
+            kept = _anchors(flows)[b.name]
+            kept.insert(0, _Anchor(b.value, found[k].copy(), before.p_mw[at[k]].copy()))
+            del kept[KEPT_ANCHORS:]
 
 
 def _tangent(flows: OutageFlows, outage: str, point: Operation) -> Array:
-    """Return (steps, elements, rows); what is lost with the outage moves nothing."""
+    """Return (points, elements, rows); what is lost with the outage moves nothing."""
     kept = ~flows.gone(outage)
     found = tangent.slopes(
         flows.after(outage),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from network.ac_states import Strains
 from network.model import commands_q, q_per_p
 from network.powerflow import AcStates, Oracle
 from network.tangent import has_tangent, slopes
@@ -151,7 +152,7 @@ def limit_rows(park: Park, buses: Sequence[str], branches: Sequence[str]) -> Lim
     )
 
 
-def limit_values(states: AcStates) -> Array:
+def limit_values(states: AcStates | Strains) -> Array:
     """Return (steps, rows) in the order of `limit_rows`; nan, which no comparison finds, if unsolved."""
     return np.hstack([states.loading_percent, states.vm_pu, -states.vm_pu])
 

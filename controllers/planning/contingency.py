@@ -22,6 +22,7 @@ from network.contingency_rows import outage_cuts
 from network.contingency_screen import screen_of
 from network.powerflow import Oracle
 from network.security import Cut
+from network.strains import aftermaths
 from vpp.types import Array, OutageAction, OutageBreach, OutageClass
 
 WORSE_MARGINS = 10.0
@@ -87,9 +88,8 @@ def beyond_dispatch(oracle: Oracle) -> frozenset[str]:
 
 def review(oracle: Oracle, before: Operation) -> Review:
     """Return what the outages do, solved where the screen leaves a doubt."""
-    flows, asked = outage_flows(oracle), screen_of(oracle).unclear(before)
-    afters = tuple(flows.aftermath(name, before, np.flatnonzero(at)) for name, at in asked.items())
-    return Review(oracle=oracle, before=before, afters=afters)
+    asked = screen_of(oracle).unclear(before)
+    return Review(oracle=oracle, before=before, afters=aftermaths(oracle, asked, before))
 
 
 def look(oracle: Oracle, before: Operation, series: Mapping[str, Mapping[str, Array]]) -> Looked:

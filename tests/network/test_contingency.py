@@ -129,9 +129,9 @@ def test_armed_actions_end_a_corrective_overload_within_the_reach_of_the_element
     assert done.at_once_mw == {}
     assert done.moves_mw.keys() == {"LD_ZN"}
     assert 0 < done.moves_mw["LD_ZN"] <= high[0, smelter] - low[0, smelter]
-    assert after_moves(flows, "T_ZN_1", {0: done.moves_mw}, before, flows.continuous) == ()
+    assert after_moves(flows, {("T_ZN_1", 0): done.moves_mw}, before, flows.continuous) == ()
     half = {e: mw / 2 for e, mw in done.moves_mw.items()}
-    assert after_moves(flows, "T_ZN_1", {0: half}, before, flows.continuous) != ()
+    assert after_moves(flows, {("T_ZN_1", 0): half}, before, flows.continuous) != ()
 
 
 def test_what_stands_above_the_short_time_rating_is_taken_down_within_seconds(evening):
@@ -147,7 +147,7 @@ def test_what_stands_above_the_short_time_rating_is_taken_down_within_seconds(ev
     fast, none = Reach(low=before.p_mw, high=high), Reach(low=before.p_mw, high=before.p_mw)
     (done,) = actions(flows, over, before, fast, fast)
     assert 0 < done.at_once_mw["LD_ZN"] < done.moves_mw["LD_ZN"]
-    assert after_moves(flows, "T_ZN_1", {0: done.at_once_mw}, before, flows.short_time) == ()
+    assert after_moves(flows, {("T_ZN_1", 0): done.at_once_mw}, before, flows.short_time) == ()
     (too_slow,) = actions(flows, over, before, none, fast)
     assert too_slow.moves_mw == {}
     assert [b.limit for b in too_slow.left] == [130.0]

@@ -1,6 +1,5 @@
 """Rule of outages: what one of them breaks is told by the plan, or ended by the actions it names."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -8,9 +7,10 @@ import numpy as np
 from controllers.planning.armed import reach_at_once, reach_later
 from controllers.planning.checker.seen import POWER_MW, Seen
 from network.contingency import SOLVED, Breach, Operation, OutageFlows, outage_flows
-from network.contingency_actions import Reach, after_moves
+from network.contingency_actions import Case, Reach, after_moves
 from network.contingency_screen import screen_of
 from network.powerflow import Oracle
+from network.strains import aftermaths
 from vpp.types import Array, OutageAction, Violation
 
 LOADING_PERCENT, VOLTAGE_PU = 0.1, 1e-4
@@ -33,17 +33,18 @@ def contingencies(view: Seen, oracle: Oracle) -> list[Violation]:
         for own in view.plan.contingencies
         for b in (*own.left, *own.held)
     }
-    acted: dict[str, dict[int, OutageAction]] = defaultdict(dict)
-    for own in view.plan.contingencies:
-        for action in own.actions:
-            acted[action.outage][action.step] = action
+    acted = {
+        (action.outage, action.step): action for own in view.plan.contingencies for action in own.actions
+    }
     found = list(_beyond_reach(view, oracle, acted))
-    for outage, at in screen_of(oracle).unclear(before).items():
-        after = flows.aftermath(outage, before, np.flatnonzero(at))
+    broken: list[Breach] = []
+    overloads: list[Breach] = []
+    for after in aftermaths(oracle, screen_of(oracle).unclear(before), before):
         corrective = after.outage.kind == "corrective"
-        broken = [b for b in after.breaches if not (corrective and b.row.startswith("branch:"))]
-        broken += _uncured(flows, acted.get(outage, {}), list(after.overloads), before)
-        found += [_violation(b) for b in broken if (b.step, b.name) not in told and _counts(b)]
+        broken += [b for b in after.breaches if not (corrective and b.row.startswith("branch:"))]
+        overloads += after.overloads
+    broken += _uncured(flows, acted, overloads, before)
+    found += [_violation(b) for b in broken if (b.step, b.name) not in told and _counts(b)]
     return _worst_of_each(found)
 
 
@@ -58,38 +59,31 @@ def _operation(view: Seen, oracle: Oracle) -> Operation:
 
 
 def _uncured(
-    flows: OutageFlows, acted: Mapping[int, OutageAction], overloads: list[Breach], before: Operation
+    flows: OutageFlows, acted: Mapping[Case, OutageAction], overloads: list[Breach], before: Operation
 ) -> list[Breach]:
     """Return the overloads that the plan's actions leave, at once or in the end."""
-    bare = [b for b in overloads if b.step not in acted]
-    steps = sorted({b.step for b in overloads} & acted.keys())
-    if not steps:
-        return bare
-    outage = overloads[0].outage
-    at_once = {step: acted[step].at_once_mw for step in steps}
-    in_the_end = {step: acted[step].moves_mw for step in steps}
+    over = {(b.outage, b.step) for b in overloads}
+    at_once = {case: action.at_once_mw for case, action in acted.items() if case in over}
+    in_the_end = {case: action.moves_mw for case, action in acted.items() if case in over}
     return [
-        *bare,
-        *after_moves(flows, outage, at_once, before, flows.short_time),
-        *after_moves(flows, outage, in_the_end, before, flows.continuous),
+        *(b for b in overloads if (b.outage, b.step) not in acted),
+        *after_moves(flows, at_once, before, flows.short_time),
+        *after_moves(flows, in_the_end, before, flows.continuous),
     ]
 
 
-def _beyond_reach(
-    view: Seen, oracle: Oracle, acted: Mapping[str, Mapping[int, OutageAction]]
-) -> Iterator[Violation]:
+def _beyond_reach(view: Seen, oracle: Oracle, acted: Mapping[Case, OutageAction]) -> Iterator[Violation]:
     series, ids = view.plan.series, oracle.elements
     p = np.column_stack([series[name]["p_mw"] for name in ids])
     spans = (reach_at_once(view.park, series, ids), reach_later(view.park, series, ids))
     column = {name: k for k, name in enumerate(ids)}
-    for outage, by_step in acted.items():
-        for step, action in by_step.items():
-            for moves, reach in zip((action.at_once_mw, action.moves_mw), spans, strict=True):
-                for name, mw in moves.items():
-                    off = _off(reach, p, step, column[name], mw) if name in column else np.inf
-                    if off > POWER_MW:
-                        words = f"step {step}: after {outage} {name} is asked {off:.2f} MW more than it can"
-                        yield _told(outage, step, off, 0.0, words)
+    for (outage, step), action in acted.items():
+        for moves, reach in zip((action.at_once_mw, action.moves_mw), spans, strict=True):
+            for name, mw in moves.items():
+                off = _off(reach, p, step, column[name], mw) if name in column else np.inf
+                if off > POWER_MW:
+                    words = f"step {step}: after {outage} {name} is asked {off:.2f} MW more than it can"
+                    yield _told(outage, step, off, 0.0, words)
 
 
 def _off(reach: Reach, p: Array, step: int, k: int, mw: float) -> float:
