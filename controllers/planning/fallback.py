@@ -11,9 +11,9 @@ from datetime import timedelta
 import numpy as np
 
 from controllers.planning import slow_walks, walks
+from controllers.planning.bill import bill
 from controllers.planning.contingency import classes, look
 from controllers.planning.limits import USED
-from controllers.planning.problem import COST_ITEMS
 from controllers.planning.reactive import NETWORK_RULES, planned, positions_of, relaxations_of
 from controllers.planning.release import by_name, tie_series
 from controllers.planning.slots import Situation
@@ -180,11 +180,8 @@ def _plan(
     given_up: tuple[Relaxation, ...],
 ) -> Plan:
     window, park = now.window, now.park
-    hours, tie = window.dt_h[window.span], series["tie"]
-    costs = dict.fromkeys(COST_ITEMS, 0.0)
-    costs["energy"] = float(np.sum(tie["import_mw"] * tie["price_cny_per_mwh"] * hours))
-    curtailed = sum((series[name]["curtailed_mw"] for name in now.available_mw), np.zeros(len(hours)))
-    costs["curtailment"] = float(curtailed @ hours) * park.contracts.curtailment.price_cny_per_mwh
+    relaxations = (*_declared(now, series, states), *given_up)
+    charged = bill(now, series, relaxations)
     causes = {
         name: tuple("surplus" if mw > 0.01 else "" for mw in series[name]["curtailed_mw"])
         for name in now.available_mw
@@ -200,17 +197,18 @@ def _plan(
         label=label,
         status=words,
         gap=math.nan,
-        cost_cny=sum(costs.values()),
-        cost_breakdown_cny=costs,
+        cost_cny=sum(charged.items.values()),
+        cost_breakdown_cny=charged.items,
         series=series,
         initial=now.state,
         curtailment_cause=causes,
         vm_pu=by_name(states.buses, states.vm_pu),
         loading_percent=by_name(states.branches, states.loading_percent),
-        relaxations=(*_declared(now, series, states), *given_up),
+        relaxations=relaxations,
         certificate=None,
         solve_s=0.0,
-        notes=("costs are those of energy and curtailment alone",),
+        cost_by_owner_cny=charged.by_owner,
+        cost_by_step_cny=charged.by_step,
     )
 
 
@@ -230,7 +228,9 @@ def _declared(
     tie, contract = series["tie"], now.park.contracts
     over("tie_import", tie["import_mw"] - tie["import_max_mw"], "MW")
     over("tie_export", tie["export_mw"] - tie["export_max_mw"], "MW")
-    over("reserve_up", np.full(len(tie["import_mw"]), contract.reserve.up_mw), "MW")
+    rest = np.zeros(len(tie["import_mw"]))
+    room = sum((walks.room_up_mw(now, n, d, series[n]) for n, d in now.park.devices.items()), rest)
+    over("reserve_up", contract.reserve.up_mw - room, "MW")
     for name, device in now.park.devices.items():
         if isinstance(device, Bess):
             share = max(contract.reserve.island_battery_soc, device.params.soc_reserve_for_island)

@@ -8,7 +8,7 @@ import cvxpy as cp
 import numpy as np
 import numpy.typing as npt
 
-from controllers.planning.bill import Bill
+from controllers.planning.bill import COST_ITEMS
 from controllers.planning.blocks import Block, all_blocks
 from controllers.planning.blocks.block import Bounds
 from controllers.planning.declared import deviation
@@ -21,22 +21,6 @@ from network.contingency import AFTER
 from network.security import Cut
 from vpp.park.model import Park
 from vpp.types import Array
-
-COST_ITEMS = (
-    "energy",
-    "demand_charge",
-    "deviation",
-    "starts",
-    "degradation",
-    "curtailment",
-    "interruption",
-    "carbon",
-    "fuel",
-    "hydrogen",
-    "ammonia",
-    "terminal",
-    "slack",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +45,6 @@ class Model:
     loss_constant: cp.Parameter
     loss_slope: Mapping[str, cp.Parameter]
     compiled: Compiled
-    bill: Bill
     prices: Prices
 
     @property
@@ -131,7 +114,6 @@ def build(park: Park, steps: int, situation_of: Callable[[Axis], Situation]) -> 
         loss_constant=constant,
         loss_slope=slope,
         compiled=compiled,
-        bill=Bill(blocks, limits, tie, own.axis.n),
         prices=prices_of(compiled, balance, blocks, limits),
     )
 

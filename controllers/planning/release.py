@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from controllers.planning.bill import PARK
+from controllers.planning.bill import bill
 from controllers.planning.contingency import classes
 from controllers.planning.curable import is_held, rows_of
 from controllers.planning.declared import declared_mw
 from controllers.planning.limits import USED
 from controllers.planning.prices import Around, shadow_prices
-from controllers.planning.problem import Model, costs_of
+from controllers.planning.problem import Model
 from controllers.planning.reactive import positions_of, relaxations_of
 from controllers.planning.security import Secured
 from controllers.planning.slots import Situation
@@ -62,15 +62,15 @@ class Verdict:
 def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdict) -> Candidate:
     """Return the plan of a secured solution, without certificate."""
     window = situation.window
-    costs = costs_of(model, secured.solution.x[: model.compiled.size])
-    shares = model.bill.shares(model.compiled, secured.solution.x[: model.compiled.size])
-    gross = sum(abs(value) for value in costs.values())
     series = _series(model, situation, secured)
     outages = secured.outages
     relaxations = (
         *_relaxations(model, situation, secured),
         *(_outage_relaxation(b) for b in outages.curable(secured.held)),
     )
+    charged = bill(situation, series, relaxations)
+    costs = charged.items
+    gross = sum(abs(value) for value in costs.values())
     label = PlanLabel.OPTIMAL if verdict.optimal else PlanLabel.FEASIBLE
     plan = Plan(
         id="",
@@ -93,25 +93,12 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
         relaxations=relaxations,
         certificate=None,
         solve_s=0.0,
-        cost_by_owner_cny=_owned(shares.by_owner, costs),
-        cost_by_step_cny={item: _clean(cny[window.span]) for item, cny in shares.by_step.items()},
+        cost_by_owner_cny=charged.by_owner,
+        cost_by_step_cny={item: _clean(cny) for item, cny in charged.by_step.items()},
         shadow_prices=_prices(model, situation, secured),
         contingencies=classes(outages, secured.held, series["tie"]["import_mw"]),
     )
     return Candidate(plan, secured.rounds)
-
-
-def _owned(
-    by_owner: Mapping[str, Mapping[str, float]], costs: Mapping[str, float]
-) -> dict[str, dict[str, float]]:
-    """Return the costs by owner; what no variable of an owner causes is the park's, so that all adds up."""
-    out = {owner: dict(items) for owner, items in by_owner.items()}
-    rest = out.setdefault(PARK, {})
-    for item, cny in costs.items():
-        left = cny - sum(items.get(item, 0.0) for items in by_owner.values())
-        if abs(left) > NOISE:
-            rest[item] = rest.get(item, 0.0) + left
-    return {owner: items for owner, items in out.items() if items}
 
 
 def _prices(model: Model, situation: Situation, secured: Secured) -> dict[str, Array]:

@@ -5,13 +5,15 @@ of one element, arrays of shape (steps,).
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from controllers.planning.blocks.caes_history import CHARGE, DISCHARGE, history, power_before, power_reached
+from controllers.planning.blocks.electrolyzer import on_now
 from controllers.planning.blocks.load import rebound_mw
 from controllers.planning.slots import Situation
-from vpp.devices import Bess, Caes, Electrolyzer, H2Store, bess, caes, electrolyzer
+from vpp.devices import Bess, Caes, Device, Electrolyzer, H2Store, bess, caes, electrolyzer
 from vpp.types import Array
 
 
@@ -129,12 +131,15 @@ def electrolyser(now: Situation, name: str, device: Electrolyzer, wish: Array) -
     running = (load >= (warm * standing + least) / 2) & (warm > 0)
     load = np.where(running, np.maximum(load, least), warm * standing)
     hours = now.window.dt_h[now.window.span]
+    stacks = np.array([float(electrolyzer.best_stacks(device, mw, warm)) for mw in load])
+    before = min(on_now(device, now.state.resources[name]), warm)
     return {
         "p_mw": -load,
         "load_mw": load,
-        "stacks": np.array([float(electrolyzer.best_stacks(device, mw, warm)) for mw in load]),
+        "stacks": stacks,
         "warm_stacks": np.full(len(load), float(warm)),
         "heating_mw": np.zeros(len(load)),
+        "hot_starts": np.maximum(0.0, np.diff(stacks, prepend=before)),
         "h2_kg": np.array([electrolyzer.h2_kg_per_h(device, mw, warm) for mw in load]) * hours,
     }
 
@@ -161,3 +166,19 @@ def hydrogen(
         rows.append((p, kg, out / hours, vented / hours))
     names = ("p_mw", "h2_kg", "delivery_kg_per_h", "vented_kg_per_h")
     return {key: np.array(column) for key, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def room_up_mw(now: Situation, name: str, device: Device, own: Mapping[str, Array]) -> Array:
+    """Return by how much a device that does this could raise its injection within a minute, MW."""
+    if not now.is_available(name):
+        return np.zeros_like(own["p_mw"])
+    match device:
+        case Bess():
+            return device.discharge_max_mw - own["p_mw"]
+        case Caes():
+            runs = own["discharge_mw"] > 0
+            return runs * device.params.turbine.p_rated_mw - own["discharge_mw"] + own["charge_mw"]
+        case Electrolyzer():
+            standing = own["heating_mw"] + device.stack_standby_mw * own["warm_stacks"]
+            return np.maximum(0.0, own["load_mw"] - standing)
+    return np.zeros_like(own["p_mw"])

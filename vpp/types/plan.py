@@ -128,11 +128,11 @@ class Plan:
     (injection positive) and `q_mvar`. wind, pv: available_mw, curtailed_mw. bess: charge_mw,
     discharge_mw, e_mwh (end of step). caes: the same and mode_code (0 idle, 1 charge, 2
     discharge, 6 synchronous condenser), trains. electrolyzer: load_mw, stacks (on), warm_stacks,
-    heating_mw, h2_kg (in the step). ammonia: load_mw, nh3_t, h2_used_kg (in the step). h2_store:
-    h2_kg (end of step), delivery_kg_per_h, vented_kg_per_h. Loads: load_mw, shed_mw (behind open
-    breakers), modulated_mw (trimmed without), rebound_mw (drawn on top), open_blocks. tie: import_mw,
-    export_mw, declared_mw (import positive), price_cny_per_mwh, import_max_mw, export_max_mw, q_mvar
-    (import positive).
+    heating_mw, hot_starts (stacks from standby, by share), h2_kg (in the step). ammonia: load_mw, nh3_t,
+    h2_used_kg (in the step). h2_store: h2_kg (end of step), delivery_kg_per_h, vented_kg_per_h. Loads:
+    load_mw, shed_mw (behind open breakers), modulated_mw (trimmed without), rebound_mw (drawn on top),
+    open_blocks. tie: import_mw, export_mw, declared_mw (import positive), price_cny_per_mwh,
+    import_max_mw, export_max_mw, q_mvar (import positive).
     network: losses_mw. Actuators: position (steps of a bank, taps, or Mvar that a statcom injects)."""
     initial: PlantState
     curtailment_cause: Mapping[str, tuple[str, ...]]
@@ -147,7 +147,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     cost_by_owner_cny: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By resource, load, `tie` or `park` the items of `cost_breakdown_cny` that it causes; all of them
-    add up to `cost_cny`. Empty where the plan was not optimised."""
+    add up to `cost_cny`."""
     cost_by_step_cny: Mapping[str, Array] = field(default_factory=dict)
     """By item what falls in each step, (steps,); the rest of an item belongs to the whole window (demand
     charge, value kept in stores, a day's obligation)."""

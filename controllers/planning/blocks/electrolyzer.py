@@ -180,6 +180,7 @@ def _series(plant: Plant, values: Values, situation: Situation) -> dict[str, Arr
         ),
         "warm_stacks": warm,
         "heating_mw": heating,
+        "hot_starts": values["start"],
         "h2_kg": _made(plant, values, situation) * situation.window.dt_h,
     }
 

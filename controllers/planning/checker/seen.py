@@ -19,7 +19,7 @@ EXPECTED = {
     "pv": ("available_mw", "curtailed_mw"),
     "bess": ("charge_mw", "discharge_mw", "e_mwh"),
     "caes": ("charge_mw", "discharge_mw", "e_mwh", "mode_code", "trains"),
-    "electrolyzer": ("load_mw", "stacks", "warm_stacks", "heating_mw", "h2_kg"),
+    "electrolyzer": ("load_mw", "stacks", "warm_stacks", "heating_mw", "hot_starts", "h2_kg"),
     "ammonia": ("load_mw", "nh3_t", "h2_used_kg"),
     "chp": (),
     "h2_store": ("h2_kg", "delivery_kg_per_h", "vented_kg_per_h"),

@@ -81,10 +81,11 @@ def test_an_undeclared_relaxation_is_refused_and_a_declared_one_passes(park, pla
     )
     assert ("tie_limit", "tie") in refusals(check(park, limited, forecast, planner.oracle))
     given_up = replace(limited, relaxations=declared)
-    # beyond an order the tie is off its curve as well: that has to be paid
-    (unpaid,) = check(park, given_up, forecast, planner.oracle).violations
-    assert unpaid.rule == "declared_curve"
-    costs = {**plan.cost_breakdown_cny, "deviation": unpaid.allowed}
+    # beyond an order the tie is off its curve as well: both have to be paid
+    certificate = check(park, given_up, forecast, planner.oracle)
+    assert refusals(certificate) == {("declared_curve", "tie"), ("cost", "slack")}
+    (owed,) = (v.allowed for v in certificate.violations if v.rule == "declared_curve")
+    costs = {**plan.cost_breakdown_cny, "deviation": owed, "slack": 1.0}
     paid = replace(given_up, cost_breakdown_cny=costs, cost_cny=sum(costs.values()), cost_by_owner_cny={})
     assert check(park, paid, forecast, planner.oracle).ok
 

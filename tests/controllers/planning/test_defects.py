@@ -267,6 +267,12 @@ DEFECTS = {
         "energy that nobody paid": (billed("energy", -9000.0), "cost", "energy"),
         "carbon that nobody paid": (billed("carbon", -9000.0), "cost", "carbon"),
         "wear that nobody paid": (billed("degradation", -2000.0), "cost", "degradation"),
+        "starts that nobody paid": (billed("starts", -2000.0), "cost", "starts"),
+        "stacks that start for nothing": (put("ALK1", "hot_starts", 0.0), "cost", "ALK1"),
+        "hydrogen that nobody bought": (billed("hydrogen", -3000.0), "cost", "hydrogen"),
+        "calls that nobody made": (billed("interruption", 2500.0), "cost", "interruption"),
+        "a store worth more than it holds": (billed("terminal", -4000.0), "cost", "terminal"),
+        "a limit given up for nothing": (billed("slack", 700.0), "cost", "slack"),
         "a bill that its owners do not share": (
             of_plan(lambda p: replace(p, cost_by_owner_cny={"tie": {"energy": 1.0}})), "cost", "energy"),
         "a peak that nobody paid": (
@@ -278,6 +284,7 @@ DEFECTS = {
     },
     "chifeng96": {
         "fuel that nobody paid": (billed("fuel", -30000.0), "cost", "fuel"),
+        "ammonia that nobody bought": (billed("ammonia", -3000.0), "cost", "ammonia"),
         "a CHP unit below its band": (put("CHP1", "p_mw", 8.0, 5), "power_limit", "CHP1"),
         "a CHP unit beyond its rating": (put("CHP2", "p_mw", 61.0), "power_limit", "CHP2"),
         "a CHP unit that jumps": (of_device("CHP1", ramp_mw_per_min=0.01), "ramp", "CHP1"),
