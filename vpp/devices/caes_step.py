@@ -10,10 +10,11 @@ from vpp.devices.caes import (
     charge_max_mw,
     discharge_max_mw,
     retention,
-    trains_for,
     units_mw,
 )
+from vpp.devices.caes_levels import joins_in_s, levels, train_hold_s, turbine_hold_s
 from vpp.devices.caes_machine import (
+    GRAIN_S,
     LOADED,
     LONG_S,
     OFF,
@@ -24,8 +25,6 @@ from vpp.devices.caes_machine import (
     Unit,
     advance,
     bound_to_run,
-    ready_in_s,
-    zero_in_s,
 )
 from vpp.devices.command import Command, Initial
 
@@ -33,9 +32,9 @@ CONDENSER = 6
 """`mode_code` of a synchronous condenser."""
 SPIN_S = 10.0
 """Time in which the condenser's loss comes and goes (assumption)."""
-START_MARGIN = 0.01
-"""Share of the store that must be free (or filled) before a machine starts: no start for nothing
-at an edge of the window (assumption)."""
+LIVELY_S, STEADY_S = 5.0, 60.0
+"""Longest piece of a step while machines move, and while nothing but the store does (assumption: against
+pieces of 1 s energies differ by less than 0.1 %)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,17 +104,39 @@ def step(device: Caes, state: CaesState, command: Command, dt_s: float, drive: f
     is over, the other side is at 0 and turn-round and minimum down time, counted from the order to
     unload to the least load, are kept. A setpoint nearer to `condenser_p_mw` than to rest makes a
     plant whose machines all stand a synchronous condenser. At an edge of the air window the machines
-    trip inside the step, so the edge is met exactly.
+    trip inside the step, so the edge is met exactly. A long step goes in pieces: power limits, efficiency,
+    holds and the condenser all follow what the piece before left.
     """
-    joins_s = _joins_in_s(device, state)
-    if 0.0 < joins_s < dt_s:
-        # a train that joins changes what the others are asked for: the step is split there
-        state = step(device, state, command, joins_s, drive)
-        return step(device, state, command, dt_s - joins_s, drive)
+    left_s = dt_s
+    while left_s > GRAIN_S:
+        piece_s = min(left_s, _piece_s(device, state, command, left_s))
+        state = _moved(device, state, command, piece_s)
+        left_s -= piece_s
+    return state
+
+
+def _piece_s(device: Caes, state: CaesState, command: Command, left_s: float) -> float:
+    """Return how long the levels asked of the machines hold: limits follow the air, holds the other side."""
+    # a train that joins changes what the others are asked for
+    joins_s = joins_in_s(device, state.trains) or left_s
+    if min(joins_s, left_s) <= LIVELY_S:
+        return joins_s
+    asked, each = levels(device, state.turbine, state.trains, state.e_mwh, command.p_mw)
+    moving = any(
+        unit.phase not in (OFF, LOADED) or unit.p_mw != level
+        for unit, level in zip((state.turbine, *state.trains), (asked, *each), strict=True)
+    )
+    longest_s = LIVELY_S if moving or state.condenser_mw else STEADY_S
+    return min(longest_s, joins_s)
+
+
+def _moved(device: Caes, state: CaesState, command: Command, dt_s: float) -> CaesState:
+    """Return the state after a piece in which the levels asked of the machines hold."""
     params = device.params
-    level, train_levels = _levels(device, state, command)
-    turbine, dis = advance(state.turbine, params.turbine, level, _turbine_hold_s(device, state), dt_s)
-    hold_s = _train_hold_s(device, state)
+    level, train_levels = levels(device, state.turbine, state.trains, state.e_mwh, command.p_mw)
+    hold_s = turbine_hold_s(device, state.turbine, state.trains)
+    turbine, dis = advance(state.turbine, params.turbine, level, hold_s, dt_s)
+    hold_s = train_hold_s(device, state.turbine)
     moved = [
         advance(unit, params.compressor, wanted, hold_s, dt_s)
         for unit, wanted in zip(state.trains, train_levels, strict=True)
@@ -128,14 +149,14 @@ def step(device: Caes, state: CaesState, command: Command, dt_s: float, drive: f
         air = -air_mwh_per_h(device, dis / dt_s, 0) * hours
         if e_mwh - air < device.e_min_mwh:
             share = max(0.0, e_mwh - device.e_min_mwh) / air
-            dis, air, turbine = dis * share, air * share, Unit(STOPPING, 0.0, 0.0, 0.0)
+            dis, air, turbine = dis * share, air * share, _tripped((1 - share) * dt_s)
         e_mwh -= air
     if charge > 0.0:
         air = sum(air_mwh_per_h(device, -mw_s / dt_s, 1) for _, mw_s in moved if mw_s > 0.0) * hours
         if e_mwh + air > device.e_max_mwh:
             share = max(0.0, device.e_max_mwh - e_mwh) / air
             charge, air = charge * share, air * share
-            trains = tuple(Unit(STOPPING, 0.0, 0.0, 0.0) if u.p_mw > 0.0 else u for u in trains)
+            trains = tuple(_tripped((1 - share) * dt_s) if u.p_mw > 0.0 else u for u in trains)
         e_mwh += air
     loss_mw, lost = approach(state.condenser_mw, _loss_mw(device, state, command), _spin(device), dt_s)
     return _closed(
@@ -148,6 +169,10 @@ def step(device: Caes, state: CaesState, command: Command, dt_s: float, drive: f
         loss_mw=loss_mw,
         dt_s=dt_s,
     )
+
+
+def _tripped(ago_s: float) -> Unit:
+    return Unit(STOPPING, 0.0, ago_s, ago_s)
 
 
 def _loss_mw(device: Caes, state: CaesState, command: Command) -> float:
@@ -212,69 +237,6 @@ def _mode_code(turbine: Unit, trains: tuple[Unit, ...], loss_mw: float) -> int:
     if STARTING in phases:
         return 3
     return 5 if turbine.phase == STOPPING or STOPPING in phases else 0
-
-
-def _levels(device: Caes, state: CaesState, command: Command) -> tuple[float, tuple[float, ...]]:
-    """Return the load asked of the turbine and of each train, 0 where it should not run."""
-    params = device.params
-    net = command.p_mw + params.standby_aux_mw
-    none = (0.0,) * len(state.trains)
-    margin = START_MARGIN * device.e_air_mwh
-    if net > 0.0:
-        spec = params.turbine
-        most = discharge_max_mw(device, state.e_mwh)
-        floor = device.e_min_mwh + (margin if state.turbine.phase == OFF else 0.0)
-        able = state.e_mwh > floor and most >= spec.p_min_mw and net >= spec.p_min_mw / 2
-        return (min(max(net, spec.p_min_mw), most) if able else 0.0), none
-    machine = params.compressor
-    committed = sum(unit.phase in (STARTING, LOADED) for unit in state.trains)
-    top = device.e_max_mwh - (margin if committed == 0 else 0.0)
-    if net == 0.0 or state.e_mwh >= top:
-        return 0.0, none
-    most = charge_max_mw(device, state.e_mwh)
-    on = trains_for(device, min(-net, most), committed)
-    if on == 0:
-        return 0.0, none
-    level = min(max(-net / on, machine.p_min_mw), machine.p_rated_mw, max(most / on, machine.p_min_mw))
-    joining = any(ready_in_s(machine, unit) > 0.0 for unit in state.trains[:on])
-    levels = tuple(
-        0.0 if i >= on else max(unit.p_mw, machine.p_min_mw) if joining and unit.phase == LOADED else level
-        for i, unit in enumerate(state.trains)
-    )
-    return 0.0, levels
-
-
-def _joins_in_s(device: Caes, state: CaesState) -> float:
-    """Return the time until a starting train joins loaded ones; 0 where none does."""
-    phases = [unit.phase for unit in state.trains]
-    if STARTING not in phases or LOADED not in phases:
-        return 0.0
-    spec = device.params.compressor
-    return min(ready_in_s(spec, unit) for unit in state.trains if unit.phase == STARTING)
-
-
-def _turbine_hold_s(device: Caes, state: CaesState) -> float:
-    """Return the seconds from now before which the turbine may not take load."""
-    params, unit = device.params, state.turbine
-    if unit.phase in (LOADED, UNLOADING):
-        return 0.0
-    spec = params.turbine
-    to_least_s = spec.p_min_mw / spec.ramp_mw_per_min * 60
-    return max(
-        *(zero_in_s(params.compressor, train) for train in state.trains),
-        params.mode_change_min_idle_s - to_least_s - min(train.ended_s for train in state.trains),
-    )
-
-
-def _train_hold_s(device: Caes, state: CaesState) -> float:
-    """Return the seconds from now before which a train at standstill may not take load."""
-    params = device.params
-    spec = params.compressor
-    to_least_s = spec.p_min_mw / spec.ramp_mw_per_min * 60
-    return max(
-        zero_in_s(params.turbine, state.turbine),
-        params.mode_change_min_idle_s - to_least_s - state.turbine.ended_s,
-    )
 
 
 def measure(device: Caes, state: CaesState) -> dict[str, float]:

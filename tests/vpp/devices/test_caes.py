@@ -1,7 +1,7 @@
 """A CAES plant: machines that start, load, unload and stop, on one efficiency table."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vpp.devices import Command, Initial, caes, caes_step
@@ -164,3 +164,22 @@ def test_a_plant_that_runs_is_no_condenser_before_its_machines_stand():
     for _ in range(10):
         state = caes_step.step(CAES, state, Command(p_mw=CAES.condenser_p_mw), 60.0, 0.0)
     assert state.mode_code == caes_step.CONDENSER
+
+
+setpoints = st.sampled_from([0.0, 99.0, 60.0, 30.0, 14.0, -1.2, -20.0, -38.0, -60.0, -77.0])
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(soc=st.sampled_from([0.06, 0.1, 0.5, 0.7, 0.95]), asked=st.lists(setpoints, min_size=4, max_size=4))
+@example(soc=0.7, asked=[40.0, -63.0, 97.0, -60.0])
+@example(soc=0.06, asked=[0.0, -38.0, 60.0, -77.0])
+def test_a_step_of_half_an_hour_is_1800_steps_of_a_second(soc, asked):
+    fine = coarse = rest(soc)
+    for p_mw in asked:
+        fine, coarse = run(fine, p_mw, 1800), run(coarse, p_mw, 1800, 1800.0)
+        assert coarse.p_mw == pytest.approx(fine.p_mw, abs=0.01)
+        assert coarse.mode_code == fine.mode_code
+    assert coarse.e_mwh == pytest.approx(fine.e_mwh, abs=0.1)
+    assert coarse.energy_out_mwh == pytest.approx(fine.energy_out_mwh, abs=0.1)
+    assert coarse.energy_in_mwh == pytest.approx(fine.energy_in_mwh, abs=0.1)
+    assert (coarse.starts_turbine, coarse.starts_compressor) == (fine.starts_turbine, fine.starts_compressor)
