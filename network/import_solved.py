@@ -8,6 +8,7 @@ import pandapower as pp
 import pandas as pd
 from pandapower.io_utils import DeserializationNotAllowed
 
+from network.empty import empty_net
 from vpp.errors import Fault, InvalidInput
 
 FOREIGN = (
@@ -83,7 +84,7 @@ def _in_service(net: Any, table: str) -> int:
 
 def _complete(net: Any, label: str) -> None:
     """Refuse tables without the columns that say everything, and give the others what they lack."""
-    plain = pp.create_empty_network()
+    plain = empty_net()
     whole = "a table as pandapower writes it"
     broken = [t for t in plain if t in TABLES and t in net and not _is_table(net[t])]
     if broken:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import pandapower as pp
 
+from network.empty import empty_net
 from vpp.devices import Ammonia, Chp, Electrolyzer, Pv, Wind, q_limits
 from vpp.park.model import Park
 from vpp.types import Array, Grid
@@ -61,7 +62,7 @@ def to_pandapower(park: Park) -> pp.pandapowerNet:
     pandapower 3 ignores taps. Shunt banks are wholly in; a statcom is a static generator of type
     `statcom` at 0.
     """
-    net = pp.create_empty_network(name=park.name, f_hz=50.0, sn_mva=100.0)
+    net = empty_net(park.name)
     buses = park.grid.buses
     columns = _columns(buses, index="id", **_alike("name", "zone", "vn_kv"))
     pp.create_buses(net, len(buses), **columns)

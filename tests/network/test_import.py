@@ -10,6 +10,7 @@ import pandapower as pp
 import pandapower.networks as cases
 import pytest
 
+from network.empty import empty_net
 from network.export_park import delivered_net, export_pandapower
 from network.import_park import Imported, import_pandapower
 from network.powerflow import Oracle
@@ -28,7 +29,7 @@ def brought(net: Net, folder: Path, *places: str) -> Imported:
 
 def ring() -> Net:
     """Two 110 kV sources, a 20 kV ring behind two transformers, one of everything small."""
-    net = pp.create_empty_network()
+    net = empty_net()
     hv = [pp.create_bus(net, 110.0, name=f"HV {k}") for k in range(2)]
     mv = [pp.create_bus(net, 20.0, name=f"MV {k}") for k in range(5)]
     for k, bus in enumerate(hv):

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from network.empty import empty_net
 from network.import_park import import_pandapower
 from network.import_source import source_from_simbench
 from vpp.errors import InvalidInput
@@ -22,7 +23,7 @@ Tree = dict[str, Any]
 
 
 def small() -> Any:
-    net = pp.create_empty_network()
+    net = empty_net()
     a, b = pp.create_bus(net, 20.0, name="A"), pp.create_bus(net, 20.0, name="B")
     pp.create_ext_grid(net, a)
     pp.create_line(net, a, b, 2.0, "NA2XS2Y 1x240 RM/25 12/20 kV", name="AB")
