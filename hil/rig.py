@@ -19,7 +19,8 @@ from hil.grid import AGREEMENT_PU, Grid
 from hil.hydrogen import Chain
 from hil.meter import MeterState
 from hil.registers import registers_of
-from hil.scenario import QUIET, Scenario, Silence, Slow, Stuck, Trip
+from hil.scenario import QUIET, Outage, Scenario, Silence, Slow, Stuck, Trip
+from hil.station import Station
 from hil.unit import build
 from hil.weather import Weather
 from vpp.clock import UTC
@@ -73,7 +74,15 @@ class Rig:
         self._meters = {
             name: MeterState(meter, park, self._grid.elements, self._grid.buses)
             for name, meter in park.meters.items()
+            if meter.kind != "station"
         }
+        self._stations = {
+            name: Station(self.registers[name].points)
+            for name, meter in park.meters.items()
+            if meter.kind == "station"
+        }
+        self._outages = [e for e in scenario.events if isinstance(e, Outage)]
+        self._branches_out = self._out(self.now)
         self._units = {
             name: build(truth.true_device(device, seed), park, self.registers[name].points, self.now, note)
             for name, device in park.devices.items()
@@ -103,6 +112,9 @@ class Rig:
         while (steps := int((to - self.now).total_seconds()) // self._step_s) > 0:
             to_hour_s = 3600 - (self.now.minute * 60 + self.now.second)
             batch = min(steps, max(1, to_hour_s // self._step_s))
+            self._branches_out = self._out(self.now)
+            ahead = (self._out(self.now + timedelta(seconds=k * self._step_s)) for k in range(batch))
+            batch = next((k for k, out in enumerate(ahead) if out != self._branches_out), batch)
             self._measure(*self._run(batch), self._step_s)
         self._follow(to)
 
@@ -149,15 +161,19 @@ class Rig:
 
     def _positions(self) -> Array:
         """Return where the actuators stand now, (actuators,); a scenario may jam them."""
-        jammed = {e.actuator for e in self._scenario.events if isinstance(e, Stuck) and self._lasts(e)}
+        minute, stuck = self._minute(self.now), [e for e in self._scenario.events if isinstance(e, Stuck)]
+        jammed = {e.actuator for e in stuck if e.holds(minute)}
         for name, state in self._actuators.items():
             if state.stuck != (name in jammed):
                 self._actuators[name] = actuator.jam(state, self.now, stuck=name in jammed)
         return np.array([actuator.position(state, self.now) for state in self._actuators.values()])
 
-    def _lasts(self, event: Stuck) -> bool:
-        minute = (self.now - self._start).total_seconds() / 60
-        return event.at_min <= minute < event.at_min + event.for_min
+    def _minute(self, at: datetime) -> float:
+        return (at - self._start).total_seconds() / 60
+
+    def _out(self, at: datetime) -> frozenset[str]:
+        """Return the branches that are out at plant time `at`."""
+        return frozenset(e.branch for e in self._outages if e.holds(self._minute(at)))
 
     def _pass_midnight(self, dt_s: float) -> None:
         """Move the time on; counters of today belong to the plant's own calendar."""
@@ -177,7 +193,9 @@ class Rig:
         return [shed_terminal.drawn_mw(self._park.loads[n], s, self.now) for n, s in self._loads.items()]
 
     def _measure(self, p_mw: Array, q_mvar: Array, positions: Array, dt_s: float) -> None:
-        states = self._grid.solve(p_mw, q_mvar, positions)
+        states = self._grid.solve(p_mw, q_mvar, positions, self._branches_out)
+        for station in self._stations.values():
+            station.take(states, self._branches_out)
         for meter in self._meters.values():
             meter.take(p_mw, q_mvar, states, dt_s)
         self._row = p_mw[-1]
@@ -185,7 +203,8 @@ class Rig:
         if hour <= self._cross_checked:
             return
         self._cross_checked = hour
-        deviation = self._grid.deviation_pu(p_mw[-1], q_mvar[-1], positions[-1], states.vm_pu[-1])
+        last = p_mw[-1], q_mvar[-1], positions[-1], states.vm_pu[-1]
+        deviation = self._grid.deviation_pu(*last, self._branches_out)
         self.cross_check_pu = max(self.cross_check_pu, deviation)
         self._note(self.now, {"event": "runpp", "deviation_pu": deviation})
         if deviation > AGREEMENT_PU:
@@ -200,14 +219,8 @@ class Rig:
         return next((e.how for e in self._during(endpoint, at) if isinstance(e, Silence)), None)
 
     def _during(self, endpoint: str, at: datetime) -> list[Silence | Slow]:
-        minute = (at - self._start).total_seconds() / 60
-        return [
-            e
-            for e in self._scenario.events
-            if isinstance(e, Silence | Slow)
-            and e.endpoint == endpoint
-            and e.at_min <= minute < e.at_min + e.for_min
-        ]
+        own = [e for e in self._scenario.events if isinstance(e, Silence | Slow) and e.endpoint == endpoint]
+        return [e for e in own if e.holds(self._minute(at))]
 
     def image(self, endpoint: str) -> dict[str, float]:
         """Return every point of an endpoint by name, as its meters show it; KeyError when unknown."""
@@ -233,6 +246,8 @@ class Rig:
                 "trimmed_mw": shed_terminal.trimmed_mw(self._park.loads[endpoint], state),
                 "energy_in_mwh": self._load_mwh[endpoint],
             }
+        if endpoint in self._stations:
+            return self._stations[endpoint].values
         if endpoint in self._meters:
             meter = self._meters[endpoint]
             return {

@@ -31,68 +31,68 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Availability:
+class Spell:
+    """What lasts for a while."""
+
+    at_min: Minute
+    for_min: Minutes
+
+    def holds(self, minute: float) -> bool:
+        """Return whether it lasts at a plant minute after the start."""
+        return self.at_min <= minute < self.at_min + self.for_min
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Availability(Spell):
     """Wind or PV gives more or less than anybody knew: a forecast error."""
 
     kind: Literal["availability"] = "availability"
-    at_min: Minute
-    for_min: Minutes
     resource: str
     factor: Annotated[float, Ge(0), Le(10)] = 1.0
     delta_mw: Annotated[float, Ge(-10_000), Le(10_000)] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
+class Silence(Spell):
     """An endpoint stops answering; the device behind it runs on."""
 
     kind: Literal["silent"] = "silent"
-    at_min: Minute
-    for_min: Minutes
     endpoint: str
     how: Literal["mute", "close"] = "mute"
     """mute: takes requests, answers nothing; close: drops every connection at its first request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slow:
+class Slow(Spell):
     """An endpoint answers late."""
 
     kind: Literal["slow"] = "slow"
-    at_min: Minute
-    for_min: Minutes
     endpoint: str
     latency_s: Annotated[float, Gt(0), Le(60)]
     """True seconds before each answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stuck:
+class Stuck(Spell):
     """A bank, tap changer or statcom takes its commands and does not move."""
 
     kind: Literal["stuck"] = "stuck"
-    at_min: Minute
-    for_min: Minutes
     actuator: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trip:
+class Trip(Spell):
     """A device falls out: 0 MW, status fault, until it is ready again."""
 
     kind: Literal["trip"] = "trip"
-    at_min: Minute
-    for_min: Minutes
     resource: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Spell):
     """The dispatcher narrows the tie; sent to control by the composition root."""
 
     kind: Literal["order"] = "order"
-    at_min: Minute
-    for_min: Minutes
     import_max_mw: Annotated[float, Ge(0)] | None = None
     export_max_mw: Annotated[float, Ge(0)] | None = None
 
@@ -116,13 +116,22 @@ class Restore:
     loads: tuple[str, ...] = ()
 
 
-Event = Availability | Silence | Slow | Stuck | Trip | Order | Shed | Restore
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage(Spell):
+    """A line or transformer falls out: its breakers open until it is switched in again."""
+
+    kind: Literal["outage"] = "outage"
+    branch: str
+
+
+Event = Availability | Silence | Slow | Stuck | Trip | Outage | Order | Shed | Restore
 EVENTS: dict[str, type[Event]] = {
     "availability": Availability,
     "silent": Silence,
     "slow": Slow,
     "stuck": Stuck,
     "trip": Trip,
+    "outage": Outage,
     "order": Order,
     "shed": Shed,
     "restore": Restore,
@@ -246,6 +255,9 @@ def _name_faults(file: str, number: int, event: Event, park: Park) -> list[Fault
             field, allowed = "resource", weather
         case Trip(resource=name):
             field, allowed = "resource", list(park.resources)
+        case Outage(branch=name):
+            lines, trafos = park.grid.lines, park.grid.trafos
+            field, allowed = "branch", [b.name for b in lines] + [b.name for b in trafos]
         case Stuck(actuator=name):
             field, allowed = "actuator", list(park.actuators)
         case Silence(endpoint=name) | Slow(endpoint=name):

@@ -10,6 +10,8 @@ from controllers.acting.tie import TOLERANCE_MW, WINDOW_S, TieWindow
 from vpp.park.model import Park
 from vpp.types import Ack, Mode, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
 
+FAULT = 3.0
+"""Code of point `status` of a device that is out (docs/architecture.md)."""
 STATUS_WORDS: Mapping[int, str] = {
     3: "reports a fault",
     4: "has reverted by itself: it had no valid command",

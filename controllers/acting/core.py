@@ -20,7 +20,18 @@ from controllers.acting.tracking import Correction, Tracker
 from vpp.clock import Clock
 from vpp.journal import Journal, SnapshotLog
 from vpp.park.model import Park
-from vpp.types import DispatchOrder, Mode, Move, Reading, Reply, Setpoint, ShedReport, Snapshot, Trim
+from vpp.types import (
+    DispatchOrder,
+    Mode,
+    Move,
+    OutageAction,
+    Reading,
+    Reply,
+    Setpoint,
+    ShedReport,
+    Snapshot,
+    Trim,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +91,12 @@ class Core:
     tried: dict[str, datetime] = fresh(default_factory=dict)
     """By load when it last failed to open for the plan."""
     closed_at: datetime | None = None
+    out: dict[str, datetime] = fresh(default_factory=dict)
+    """By branch or device that an outage has taken, when control saw it."""
+    armed: dict[str, OutageAction] = fresh(default_factory=dict)
+    """By what is out the armed actions that answer it."""
+    refused: dict[str, str] = fresh(default_factory=dict)
+    """By what is out why armed actions are not carried out, in words."""
     shedding: asyncio.Lock = fresh(default_factory=asyncio.Lock)
     """One shed at a time; a repeated order waits here and then finds its answer."""
     answers: dict[str, Reply | ShedReport] = fresh(default_factory=dict)

@@ -6,7 +6,9 @@ from datetime import datetime
 from controllers.acting import (
     actuators,
     alarms,
+    balance,
     conditions,
+    emergency,
     expectation,
     following,
     intake,
@@ -21,8 +23,7 @@ from controllers.acting.core import Core
 from controllers.acting.envelope import Assured, Row, assure, capable, network_rows, tie_rows
 from controllers.acting.image import Moment, freeze
 from controllers.acting.judge import judge
-from controllers.acting.setpoints import Narrowed, ahead_s, narrow, next_sequence
-from controllers.acting.tracking import Correction, corrected
+from controllers.acting.setpoints import ahead_s, narrow, next_sequence
 from vpp.devices import Pv, Wind
 from vpp.link import Message
 from vpp.types import (
@@ -101,6 +102,7 @@ async def run(core: Core) -> Snapshot:
     quarter = core.tie.start
     metering.take(core, moment, limits)
     shadow.follow(core, dt_s)
+    emergency.watch(core, now)
     assured, requests = _decide(core, moment)
     sent = _commands(core, moment, assured, requests)
     moved = actuators.moves(core, moment)
@@ -109,6 +111,7 @@ async def run(core: Core) -> Snapshot:
     trims.remember(core, trimmed)
     acks = await core.field.write([*sent, *moved, *trimmed])
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
+    await emergency.open_breakers(core, now)
     await interruptions.carry_out(core, moment.step, now)
     await intake.close_next(core, RESTORE_PAUSE_S)
     _alarms(core, moment, assured, acks)
@@ -140,12 +143,16 @@ def _movable(core: Core, name: str) -> bool:
 def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Request]]:
     """Return the values that the envelope lets through, and what was asked."""
     requests: dict[str, targets.Request] = {}
+    armed_mw = emergency.moves_mw(core)
     for name in core.tracker.names:
         device, sent = core.park.devices[name], core.setpoints.get(name)
         if not _movable(core, name):
             continue
         if moment.step is not None and core.force is not None and following.knows(core.force.plan, name):
             wanted = targets.from_plan(core.park, core.force, name, moment.now, moment.step)
+            if name in armed_mw:
+                planned_mw = float(core.force.plan.series[name]["p_mw"][moment.step])
+                wanted = targets.armed(device, wanted, planned_mw, armed_mw[name])
         else:
             wanted = targets.held(device, sent, core.readings[name])
         flow = expectation.drive(core.park, name, core.readings)
@@ -154,7 +161,7 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
         )
     ranges = {name: narrow(request.bounds) for name, request in requests.items()}
     asked = {name: request.p_mw for name, request in requests.items()}
-    _feed_back(core, moment, asked, ranges)
+    balance.feed_back(core, moment, asked, ranges)
     rows = _rows(core, moment, requests)
     solved = core.tracker.solve(asked, ranges, rows)
     held = {name: setpoint.p_mw for name, setpoint in core.setpoints.items()}
@@ -162,43 +169,6 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
     weather = [n for n in requests if isinstance(core.park.devices[n], Wind | Pv)]
     core.curtailed_mw = sum(max(asked[n] - assured.p_mw[n], 0.0) for n in weather)
     return assured, requests
-
-
-def _feed_back(core: Core, moment: Moment, asked: dict[str, float], ranges: Mapping[str, Narrowed]) -> None:
-    """Give the batteries the fast part of the residual demand's error, by their room."""
-    if moment.step is None or core.force is None:
-        core.correction = Correction()
-        return
-    if moment.import_mw is not None:
-        cut_mw = sum(e.cut_mw for e in core.ledger.values()) + trims.metered_mw(core.readings)
-        residual = moment.import_mw + _known_output_mw(core) + cut_mw
-        error = residual - core.curtailed_mw - following.residual_at(core.force, moment.now)
-        core.correction = corrected(core.correction, error, moment.dt_s)
-    batteries = [n for n in asked if core.park.resources[n].kind == "bess"]
-    extra_mw = core.correction.battery_mw
-    up = extra_mw > 0
-    room = {
-        n: max(ranges[n].high_mw - asked[n] if up else asked[n] - ranges[n].low_mw, 0.0) for n in batteries
-    }
-    total = sum(room.values())
-    for name in batteries if total > 0 else ():
-        asked[name] += min(max(extra_mw, -total), total) * room[name] / total
-
-
-def _known_output_mw(core: Core) -> float:
-    """Return the output of firm devices: batteries as metered, slow ones as they should be by now.
-
-    A device that is silent counts as planned, so that batteries make up for what it fails to give.
-    """
-    total = 0.0
-    for name, resource in core.park.resources.items():
-        if resource.kind not in following.FIRM_KINDS:
-            continue
-        if resource.kind == "bess" and core.readings[name].quality is not Quality.BAD:
-            total += core.readings[name].values.get("p_mw", 0.0)
-        else:
-            total += shadow.believed_mw(core, name) or 0.0
-    return total
 
 
 def _rows(core: Core, moment: Moment, requests: Mapping[str, targets.Request]) -> tuple[Row, ...]:
@@ -234,6 +204,7 @@ def _commands(
 ) -> list[Setpoint]:
     """Return the setpoints to write: devices in auto only; the plan's cap stays where it may."""
     horizon, sent = core.park.horizon, []
+    armed = emergency.reasons(core)
     for name, p_mw in assured.p_mw.items():
         if core.modes[name] is not Mode.AUTO:
             continue
@@ -256,8 +227,12 @@ def _commands(
                 ttl_s=max(horizon.setpoint_ttl_s, moment.ahead_s),
                 reversion_mw=targets.reversion_mw(core.park.devices[name], request.p_mw),
                 reversion_s=max(horizon.reversion_s, moment.ahead_s),
-                source=Source.PLAN if moment.step is not None else Source.PROTECTION,
-                clipped_by=(*(() if uncut else assured.clipped.get(name, ())), *q_why),
+                source=Source.PLAN if moment.step is not None and name not in armed else Source.PROTECTION,
+                clipped_by=(
+                    *((armed[name],) if name in armed else ()),
+                    *(() if uncut else assured.clipped.get(name, ())),
+                    *q_why,
+                ),
             )
         )
     return sent
@@ -281,6 +256,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
         *actuators.of_moves(core, moment),
         *trims.of_trims(core, moment),
+        *emergency.of_outages(core),
         *conditions.of_tie(core.tie, assured.broken),
         *_of_plan(core, plan, moment),
         *conditions.of_modes(core.modes),

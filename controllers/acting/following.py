@@ -8,7 +8,7 @@ import numpy as np
 
 from vpp.link import PlanOffer
 from vpp.park.model import Park
-from vpp.types import Array, Plan, TieSensitivity
+from vpp.types import Array, OutageAction, Plan, TieSensitivity
 
 FIRM_KINDS = ("bess", "caes", "electrolyzer", "h2_store", "ammonia", "chp")
 """Devices whose output the plan decides; wind and PV belong to the weather."""
@@ -25,6 +25,8 @@ class PlanInForce:
     sensitivities: Mapping[int, TieSensitivity]
     midpoints_s: Array
     """Middle of each step, seconds since 1970, shape (steps,)."""
+    armed: Mapping[tuple[str, int], OutageAction]
+    """By outage and step what is done when it happens."""
     residual_mw: Array
     """Planned import + output of the firm devices + interrupted and trimmed load: what would be drawn uncut,
     with losses and less wind and PV."""
@@ -45,6 +47,7 @@ def in_force(plan: Plan, sensitivities: Sequence[TieSensitivity], park: Park) ->
         plan=plan,
         sensitivities={s.step: s for s in sensitivities},
         midpoints_s=np.asarray(plan.start.timestamp() + step_s * (np.arange(plan.steps) + 0.5), dtype=float),
+        armed={(a.outage, a.step): a for found in plan.contingencies for a in found.actions},
         residual_mw=residual,
     )
 

@@ -69,22 +69,32 @@ def _may(core: Core, name: str, calls: Mapping[str, float], now: datetime) -> bo
 
 
 async def _open(core: Core, name: str, mask: int, now: datetime) -> None:
-    """Open breakers on the way of a shed; counted as one call with those that are open already."""
+    before = core.ledger.get(name, ledger.Calls()).open_blocks
+    if await open_blocks(core, name, mask, now):
+        core.planned[name] = core.planned.get(name, 0) & before | mask
+        core.remember()
+
+
+async def open_blocks(core: Core, name: str, mask: int, now: datetime) -> bool:
+    """Open breakers on the way of a shed; counted as one call with those that are open already.
+
+    False where the load did not answer.
+    """
     load, entry = core.park.loads[name], core.ledger.get(name, ledger.Calls())
     before = core.readings[name].values
     ack = (await core.field.trip({name: entry.open_blocks | mask}, False))[name]
     core.journal.append("interruption", {"load": name, "blocks": mask, "outcome": ack.outcome})
     if ack.outcome is not Outcome.ACKNOWLEDGED:
         core.tried[name] = now
-        return
+        return False
     core.tried.pop(name, None)
     opened = entry.open_blocks.bit_count()
     whole_mw = demand_mw(load, -before["p_mw"], opened, before.get("trimmed_mw", 0.0))
     cut_mw = mask.bit_count() * part_mw(load, whole_mw)
     core.ledger[name] = ledger.opened(entry, mask, cut_mw, now, core.park.site.zone)
-    core.planned[name] = core.planned.get(name, 0) & entry.open_blocks | mask
     core.closing = [item for item in core.closing if item[0] != name or not mask >> item[1] & 1]
     core.remember()
+    return True
 
 
 def _queue(core: Core, name: str, mask: int, count: int) -> None:

@@ -23,6 +23,8 @@ class Calls:
     """Bit mask of the breakers that control holds open."""
     cut_mw: float = 0.0
     """Demand behind them when they opened."""
+    reclosed: int = 0
+    """Breakers that closed again in the running or the last call."""
 
 
 Ledger = Mapping[str, Calls]
@@ -39,12 +41,14 @@ def opened(calls: Calls, mask: int, cut_mw: float, now: datetime, zone: str) -> 
         ended_at=calls.ended_at,
         open_blocks=calls.open_blocks | mask,
         cut_mw=calls.cut_mw + cut_mw,
+        reclosed=calls.reclosed if calls.running_since else 0,
     )
 
 
 def closed(calls: Calls, mask: int, now: datetime) -> Calls:
     """Return the entry after the breakers of `mask` closed; the call ends with the last one."""
     left = calls.open_blocks & ~mask
+    calls = replace(calls, reclosed=calls.reclosed + calls.open_blocks.bit_count() - left.bit_count())
     share = left.bit_count() / calls.open_blocks.bit_count() if calls.open_blocks else 0.0
     if left or calls.running_since is None:
         return replace(calls, open_blocks=left, cut_mw=calls.cut_mw * share)
@@ -52,7 +56,7 @@ def closed(calls: Calls, mask: int, now: datetime) -> Calls:
 
 
 def standing(load: Load, calls: Calls, now: datetime, zone: str) -> dict[str, float]:
-    """Return `calls_left`, `rest_min`, `open_blocks` and `running_min` as in `PlantState.calls`."""
+    """Return what `PlantState.calls` holds of a load; `open_blocks` is still the mask."""
     day = now.astimezone(ZoneInfo(zone)).date()
     today = calls.today if calls.day == day else 0
     rested_min = (now - calls.ended_at).total_seconds() / 60 if calls.ended_at else load.min_between_sheds_min
@@ -62,4 +66,5 @@ def standing(load: Load, calls: Calls, now: datetime, zone: str) -> dict[str, fl
         "rest_min": max(load.min_between_sheds_min - rested_min, 0.0),
         "open_blocks": float(calls.open_blocks),
         "running_min": running_min,
+        "closed_blocks": 0.0 if calls.running_since else float(calls.reclosed),
     }

@@ -75,6 +75,16 @@ def from_plan(park: Park, force: PlanInForce, name: str, at: datetime, step: int
     return Wanted(target_mw, delivery, q_mvar, trajectory.target_warm_stacks(device, force.plan, at))
 
 
+def armed(device: Device, wanted: Wanted, planned_mw: float, moves_mw: float) -> Wanted:
+    """Return what is asked of a device while an armed action moves it from its plan.
+
+    Wind and PV are capped below what they were planned to give.
+    """
+    if isinstance(device, Wind | Pv):
+        return wanted._replace(p_mw=min(wanted.p_mw, max(planned_mw + moves_mw, 0.0)))
+    return wanted._replace(p_mw=wanted.p_mw + moves_mw)
+
+
 def held(device: Device, sent: Setpoint | None, reading: Reading) -> Wanted:
     """Return the same for HOLD: the last command, or what the device does anyway."""
     if sent is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from controllers.acting import emergency
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.envelope import trimmable
@@ -21,9 +22,10 @@ def orders(core: Core, moment: Moment) -> list[Trim]:
     Without a plan to follow the last order is held. A load that is told nothing takes all again by itself.
     """
     found = []
+    armed_mw, reasons = emergency.moves_mw(core), emergency.reasons(core)
     for name, load in core.park.loads.items():
         last = core.trims.get(name)
-        wanted_mw = _wanted_mw(core, name, moment.step)
+        wanted_mw = _wanted_mw(core, name, moment.step) + armed_mw.get(name, 0.0)
         if not is_trimmable(load) or (wanted_mw <= 0.0 and (last is None or last.trim_mw == 0.0)):
             continue
         reading = core.readings[name]
@@ -38,8 +40,8 @@ def orders(core: Core, moment: Moment) -> list[Trim]:
                 sequence=1 if last is None else last.sequence + 1,
                 issued_at=moment.now,
                 ttl_s=max(core.park.horizon.setpoint_ttl_s, moment.ahead_s),
-                source=Source.PLAN if moment.step is not None else Source.PROTECTION,
-                clipped_by=why,
+                source=Source.PLAN if moment.step is not None and name not in armed_mw else Source.PROTECTION,
+                clipped_by=(*((reasons[name],) if name in reasons else ()), *why),
             )
         )
     return found

@@ -48,9 +48,20 @@ def register_faults(folder: Folder) -> Iterator[Fault]:
         missing = [point for point in _needed(user.value) if point not in points]
         if isinstance(user.value, Resource) and not any(points.issuperset(t) for t in _TIMERS):
             missing.append("ttl_s and reversion_s (or reversion_total_s)")
+        if isinstance(user.value, Meter) and user.value.kind == "station":
+            yield from _branch_faults(folder, rows)
         if rows and missing and f"registers/{user.value.endpoint.register_map}.csv" not in folder.broken:
             wrong = f"{quoted(user.value.endpoint.register_map)} lacks {', '.join(missing)}"
             yield user.fault("register_map", wrong, "a map with every point of its kind")
+
+
+def _branch_faults(folder: Folder, rows: Sequence[Row[Point]]) -> Iterator[Fault]:
+    """Yield the points of a station's map that name no branch of the grid."""
+    branches = {row.value.name for row in folder.lines} | {row.value.name for row in folder.trafos}
+    for row in rows:
+        word, found, name = row.value.point.partition(":")
+        if found and (word not in ("closed", "loading") or name not in branches):
+            yield row.fault("point", f"unknown {quoted(row.value.point)}", "closed: or loading: and a branch")
 
 
 def _needed(row: object) -> Sequence[str]:
@@ -62,7 +73,9 @@ def _needed(row: object) -> Sequence[str]:
             trim = _TRIM if is_trimmable(row) else ()
             return (*_LOAD, *trim, *(f"block_{i}" for i in blocks), *(f"test_{i}" for i in blocks))
         case Meter():
-            return (*_METER, *(_TIE if row.kind == "tie" else ()))
+            return (
+                ("heartbeat",) if row.kind == "station" else (*_METER, *(_TIE if row.kind == "tie" else ()))
+            )
         case Actuator():
             return _ACTUATOR
     return ()

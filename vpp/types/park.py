@@ -138,9 +138,10 @@ class Meter:
     """One row of `meters.csv`."""
 
     id: Name
-    kind: Literal["tie", "feeder"]
+    kind: Literal["tie", "feeder", "station"]
+    """`station`: what an RTU tells of branches, `closed:NAME` (1 or 0) and `loading:NAME` (percent)."""
     bus: Name
-    """Bus whose feed is metered; the tie's bus is the external grid's."""
+    """Bus whose feed is metered, or of the station; the tie's bus is the external grid's."""
     endpoint: Endpoint
 
 
