@@ -52,7 +52,10 @@ class Axis:
 
 def axis(park: Park, steps: int) -> Axis:
     """Return the axis for windows of up to `steps` steps of a park."""
-    minutes = [float(park.horizon.step_min)]
+    minutes = [
+        float(park.horizon.step_min),
+        *(load.restart_min for load in park.loads.values() if load.rebound_share > 0),
+    ]
     for device in park.devices.values():
         if isinstance(device, Caes):
             params = device.params

@@ -11,7 +11,7 @@ import numpy as np
 
 from controllers.planning.blocks.caes_history import CHARGE, DISCHARGE, history, power_before, power_reached
 from controllers.planning.blocks.electrolyzer import on_now
-from controllers.planning.blocks.load import rebound_mw
+from controllers.planning.blocks.load import closed_before, rebound_mw
 from controllers.planning.slots import Situation
 from vpp.devices import Bess, Caes, Device, Electrolyzer, H2Store, bess, caes, electrolyzer
 from vpp.types import Array
@@ -27,8 +27,11 @@ def load(now: Situation, name: str) -> dict[str, Array]:
         opened[: max(1, int(left // now.window.axis.step_min))] = ledger["open_blocks"]
     shed = demand * load.interruptible_share * opened / load.blocks if load.blocks else 0.0 * demand
     part = demand * load.interruptible_share / load.blocks if load.blocks else 0.0 * demand
-    before = np.append(ledger.get("open_blocks", 0.0), opened)
-    rebound = rebound_mw(load, before, np.append(0.0, part), now.window.axis.step_min)[1:]
+    slots = now.window.spread(opened)
+    slots[now.window.first - 1] = ledger.get("open_blocks", 0.0)
+    rebound = rebound_mw(
+        load, slots, now.window.spread(part), now.window.axis.step_min, closed_before(load, now)
+    )[now.window.span]
     return {
         "p_mw": shed - demand - rebound,
         "load_mw": demand,

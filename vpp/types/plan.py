@@ -95,7 +95,8 @@ class PlantState:
     planned at 0 MW)."""
     calls: Mapping[str, Mapping[str, float]]
     """Interruptible loads' ledger by load id: `calls_left`, `rest_min` (until the next call may
-    start), `open_blocks`, `running_min`."""
+    start), `open_blocks`, `running_min`, `closed_blocks` (closed again at the last call's end: they draw
+    their rebound while the rest lasts)."""
     month_peak_mw: float
     """Highest metered 15-minute import mean of the month so far."""
     positions: Mapping[str, float] = field(default_factory=dict)

@@ -90,12 +90,12 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         return _bounds(load, situation)
 
     def series(values: Values, situation: Situation) -> dict[str, Array]:
-        count = np.round(values["open"])
+        count, before = np.round(values["open"]), closed_before(load, situation)
         return {
             "load_mw": np.asarray(own.demand.value),
             "shed_mw": count * np.asarray(own.part.value),
             "modulated_mw": values["modulated"],
-            "rebound_mw": rebound_mw(load, count, np.asarray(own.part.value), frame.axis.step_min),
+            "rebound_mw": rebound_mw(load, count, np.asarray(own.part.value), frame.axis.step_min, before),
             "open_blocks": count,
         }
 
@@ -120,9 +120,14 @@ def _rounded(values: Values) -> Bounds:
     return {"shut": (shut, shut)}
 
 
-def rebound_mw(load: Load, opened: Array, part_mw: Array, step_min: float) -> Array:
-    """Return (n,) what a load draws on top: closed blocks for `restart_min` after they closed, MW."""
-    shut = np.maximum(0.0, -np.diff(opened, prepend=opened[:1]))
+def rebound_mw(
+    load: Load, opened: Array, part_mw: Array, step_min: float, before: Array | float = 0.0
+) -> Array:
+    """Return (n,) what a load draws on top: closed blocks for `restart_min` after they closed, MW.
+
+    `before` (n,) are blocks that closed in slots of which `opened` knows nothing.
+    """
+    shut = np.maximum(0.0, -np.diff(opened, prepend=opened[:1])) + before
     out = np.zeros(len(opened))
     for j, share in enumerate(rebound_steps(load, step_min)):
         out[j:] += share * shut[: len(opened) - j]
@@ -208,15 +213,20 @@ def _may_begin(load: Load, situation: Situation) -> npt.NDArray[np.bool_]:
 
 def _shut_bounds(load: Load, situation: Situation) -> tuple[Array, Array]:
     """Return the bounds of `shut`; blocks that closed before the window draw their rebound in it."""
+    before = closed_before(load, situation)
+    most = np.where(np.arange(len(before)) < situation.window.first, before, float(load.blocks))
+    return before, most
+
+
+def closed_before(load: Load, situation: Situation) -> Array:
+    """Return (n,) the blocks that closed at the end of the last call, in its slot before the window."""
     window, ledger = situation.window, situation.state.calls.get(load.id, {})
-    n = window.axis.n
-    most = np.where(np.arange(n) < window.first, 0.0, float(load.blocks))
-    least = np.zeros(n)
+    out = np.zeros(window.axis.n)
     closed, rest = ledger.get("closed_blocks", 0.0), ledger.get("rest_min", 0.0)
-    slot = window.first - round((load.min_between_sheds_min - rest) / window.axis.step_min)
-    if closed > 0 and rest > 0 and 0 <= slot < window.first:
-        least[slot] = most[slot] = closed
-    return least, most
+    ago = max(1, round((load.min_between_sheds_min - rest) / window.axis.step_min))
+    if closed > 0 and rest > 0 and ago <= window.first:
+        out[window.first - ago] = closed
+    return out
 
 
 def _committed(load: Load, situation: Situation) -> Bounds:

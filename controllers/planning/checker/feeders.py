@@ -69,7 +69,7 @@ def _rebound_mw(view: Seen, name: str, part: Array) -> Array:
     ledger, step = view.plan.initial.calls.get(name, {}), view.plan.step_min
     closings = [(-1, 0.0)]
     if ledger.get("rest_min", 0.0) > 0 and ledger.get("closed_blocks", 0.0) > 0:
-        ago = round((row.min_between_sheds_min - ledger["rest_min"]) / step)
+        ago = max(1, round((row.min_between_sheds_min - ledger["rest_min"]) / step))
         closings = [(-ago, ledger["closed_blocks"])]
     before = np.append(ledger.get("open_blocks", 0.0), opened[:-1])
     closings += [(int(k), float(before[k] - opened[k])) for k in np.flatnonzero(before > opened)]

@@ -186,15 +186,17 @@ def test_the_ledger_counts_a_call_once_and_rests_after_its_end(park):
     entry = ledger.opened(entry, 0b10, 9.0, at(60), "Asia/Shanghai")
     assert entry.today == 1
     running = ledger.standing(load_zn, entry, at(120), "Asia/Shanghai")
-    assert running["running_min"] == 2.0
+    assert (running["running_min"], running["closed_blocks"]) == (2.0, 0.0)
     entry = ledger.closed(entry, 0b01, at(300))
     assert entry.cut_mw == pytest.approx(9.0)
     entry = ledger.closed(entry, 0b10, at(600))
     resting = ledger.standing(load_zn, entry, at(660), "Asia/Shanghai")
-    assert resting["open_blocks"] == 0
+    assert (resting["open_blocks"], resting["closed_blocks"]) == (0, 2)
     assert resting["rest_min"] == load_zn.min_between_sheds_min - 1
     tomorrow = ledger.standing(load_zn, entry, at(86400), "Asia/Shanghai")
     assert tomorrow["calls_left"] == load_zn.max_calls_per_day
+    again = ledger.closed(ledger.opened(entry, 0b01, 9.0, at(9e4), "Asia/Shanghai"), 0b01, at(9e4 + 60))
+    assert ledger.standing(load_zn, again, at(9e4 + 60), "Asia/Shanghai")["closed_blocks"] == 1
 
 
 def test_the_memory_round_trips_and_a_damaged_file_is_an_empty_one(tmp_path):

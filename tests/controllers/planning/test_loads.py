@@ -108,3 +108,17 @@ def test_a_call_under_way_is_held_and_its_rest_kept(park, forecast):
     opened = plan.series["LD_ZN"]["open_blocks"]
     assert opened[:2].tolist() == [2.0, 2.0]
     assert not opened[2:18].any()
+
+
+def test_blocks_that_closed_before_the_plan_still_draw_their_rebound(park, planner, calm):
+    load, state = park.loads["LD_ZN"], initial_state(park, calm.start + timedelta(hours=12))
+    ended = {"calls_left": 1.0, "rest_min": load.min_between_sheds_min - 15.0, "closed_blocks": 2.0}
+    state = replace(state, calls={**state.calls, "LD_ZN": {**state.calls["LD_ZN"], **ended}})
+    for deadline_s in (GUARD_S, 0.0):
+        plan = planner.plan(state, calm, steps=12, deadline_s=deadline_s).plan
+        series = plan.series["LD_ZN"]
+        part = series["load_mw"] * load.interruptible_share / load.blocks
+        # 45 minutes of restart, one quarter of an hour of which is over
+        assert series["rebound_mw"][:2] == pytest.approx(2.0 * load.rebound_share * part[:2])
+        assert (series["rebound_mw"][2:] == 0).all()
+        assert plan.cost_breakdown_cny["interruption"] == pytest.approx(0.0, abs=1e-3)
