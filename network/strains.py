@@ -50,7 +50,7 @@ class Throng:
         self._place = {name: k for k, name in enumerate(self._stands.names)}
         oracle = flows.oracle
         eye = np.eye(len(oracle.elements))
-        injected = oracle.at_nodes(eye, eye, np.eye(len(oracle.actuators))[:1] * 0 + 1.0)[1].any(axis=0)
+        injected = oracle.at_nodes(eye, eye, np.ones((1, len(oracle.actuators))))[1].any(axis=0)
         self._sources: Index = np.setdiff1d(np.flatnonzero(injected), self._stands.own.slack)
         """Nodes where anything can be injected."""
         self._bus_node = np.where(oracle.flow.to_node.any(axis=1), oracle.flow.to_node.argmax(axis=1), -1)

@@ -10,10 +10,12 @@ import pandapower as pp
 import pandapower.networks as cases
 import pytest
 
+from network.contingency import Operation, outage_flows
 from network.empty import empty_net
 from network.export_park import delivered_net, export_pandapower
 from network.import_park import Imported, import_pandapower
 from network.powerflow import Oracle
+from network.strains import aftermaths
 from vpp.errors import InvalidInput
 from vpp.park import load_park
 
@@ -181,6 +183,22 @@ def test_loads_that_depend_on_voltage_are_told_and_their_difference_is_measured(
     made = brought(net, tmp_path)
     assert any("depend on voltage" in note for note in made.notes)
     assert 1e-9 < made.deviation_pu < 1e-3
+
+
+def test_outages_of_a_grid_without_banks_and_taps_are_looked_at(tmp_path: Path) -> None:
+    brought(ring(), tmp_path)
+    park = load_park(tmp_path / "park")
+    oracle = Oracle(park)
+    points = [park.operating_point[e] for e in oracle.elements]
+    before = Operation(
+        p_mw=np.array([[o.p_mw for o in points]]), q_mvar=np.array([[o.q_mvar for o in points]])
+    )
+    flows = outage_flows(oracle)
+    every = {name: np.ones(1, dtype=bool) for name in flows.by_name}
+    for after in aftermaths(oracle, every, before):
+        alone = flows.solve(after.outage.name, before)
+        assert after.worst_percent == pytest.approx(np.nanmax(alone.loading_percent, axis=1), abs=1e-5)
+    assert not oracle.actuators
 
 
 def test_what_changes_on_the_way_is_told(tmp_path: Path) -> None:
