@@ -14,6 +14,7 @@ import numpy as np
 
 from hil import actuator, truth
 from hil import load as shed_terminal
+from hil.calendar import Planned
 from hil.device_log import Note, silent_log
 from hil.grid import AGREEMENT_PU, Grid
 from hil.hydrogen import Chain
@@ -81,6 +82,7 @@ class Rig:
             for name, meter in park.meters.items()
             if meter.kind == "station"
         }
+        self._planned = Planned(park)
         self._outages = [e for e in scenario.events if isinstance(e, Outage)]
         self._branches_out = self._out(self.now)
         self._units = {
@@ -96,11 +98,14 @@ class Rig:
         """Give every element its value at the start, before the first step."""
         at = np.array([self.now.timestamp()])
         for name, level in self._level.items():
-            self._loads[name] = shed_terminal.at_rest(float(self._weather.demand_mw(name, at)[0]) * level)
+            demand_mw = float(self._weather.demand_mw(name, at)[0]) * level
+            self._loads[name] = shed_terminal.at_rest(self._planned.served_mw(name, demand_mw, self.now))
         for unit in self._units.values():
             if isinstance(unit.device, Wind | Pv):
                 unit.settle(float(self._weather.available_mw(unit.id, at)[0]))
-        row = np.array([*(u.state.p_mw for u in self._units.values()), *(-p for p in self._drawn_mw())])
+        self._planned.hold(self._units, self.now)
+        fed = (0.0 if u.tripped_until else u.state.p_mw for u in self._units.values())
+        row = np.array([*fed, *(-p for p in self._drawn_mw())])
         self._measure(row[np.newaxis], self._q_mvar_of(row)[np.newaxis], self._positions()[np.newaxis], 0.0)
 
     def advance(self, to: datetime) -> None:
@@ -135,12 +140,13 @@ class Rig:
         q_mvar, positions = np.empty_like(p_mw), np.empty((steps, len(self._actuators)))
         for k in range(steps):
             self._start_trips()
-            drive = {n: float(a[k]) for n, a in weather.items()}
+            self._planned.hold(self._units, self.now)
+            drive = {n: self._planned.fed_mw(n, float(a[k]), self.now) for n, a in weather.items()}
             p_mw[k, : len(self._units)] = self._chain.move(self.now, dt_s, drive)
             middle = self.now + timedelta(seconds=dt_s / 2)
             for name, series in demand.items():
                 followed = shed_terminal.follow(self._loads[name], middle)
-                due = replace(followed, demand_mw=float(series[k]))
+                due = replace(followed, demand_mw=self._planned.served_mw(name, float(series[k]), self.now))
                 self._loads[name] = shed_terminal.trimming(self._park.loads[name], due, self.now, dt_s)
             drawn = self._drawn_mw()
             p_mw[k, len(self._units) :] = [-p for p in drawn]
@@ -172,8 +178,9 @@ class Rig:
         return (at - self._start).total_seconds() / 60
 
     def _out(self, at: datetime) -> frozenset[str]:
-        """Return the branches that are out at plant time `at`."""
-        return frozenset(e.branch for e in self._outages if e.holds(self._minute(at)))
+        """Return the branches that are out at plant time `at`, planned or not."""
+        failed = (e.branch for e in self._outages if e.holds(self._minute(at)))
+        return self._planned.branches(at).union(failed)
 
     def _pass_midnight(self, dt_s: float) -> None:
         """Move the time on; counters of today belong to the plant's own calendar."""

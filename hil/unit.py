@@ -31,6 +31,8 @@ class Unit:
     epoch: float = 0.0
     """Newest epoch seen; older ones are fenced off."""
     tripped_until: datetime | None = None
+    lost_mw: float = 0.0
+    """By how much it can do less, in and out: a planned outage of a part."""
     reverted: bool = False
     energy_out_mwh: float = 0.0
     energy_in_mwh: float = 0.0
@@ -76,7 +78,7 @@ class Unit:
         held = self.held if self.held.at <= at else self.before
         self._watch(held, at)
         down = self.tripped_until is not None
-        command = Command(p_mw=0.0) if down else brain.acts_on(held, at)
+        command = Command(p_mw=0.0) if down else self._derated(brain.acts_on(held, at))
         was = self.state
         self.state = self.kind.step(self.device, was, command, dt_s, 0.0 if down else drive)
         if down:
@@ -88,6 +90,13 @@ class Unit:
         self.energy_out_mwh += out_mwh
         self.energy_in_mwh += in_mwh
         return float((out_mwh - in_mwh) * 3600 / dt_s)
+
+    def _derated(self, command: Command) -> Command:
+        if not self.lost_mw:
+            return command
+        row = self.device.resource
+        low, high = min(0.0, row.p_min_mw + self.lost_mw), max(0.0, row.p_max_mw - self.lost_mw)
+        return replace(command, p_mw=min(max(command.p_mw, low), high))
 
     def q_mvar(self, p_mw: float) -> float:
         """Return the reactive injection at terminal power `p_mw`: as commanded, inside what it can give.
