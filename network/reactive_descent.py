@@ -21,6 +21,9 @@ STILL = 1e-4
 """Mvar below which nothing moves any more."""
 WORTH = 1e-9
 """A fall of the objective below this is none."""
+SETTLED = 1e-3
+"""A fall per iteration, CNY per hour, below which a step has settled: far below what any limit or loss
+weighs (assumption)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +45,14 @@ class Quadratics:
     """(steps, n)."""
 
 
-def descend(problem: Quadratics, start: Array) -> Array:
-    """Return the minimisers, (steps, n), from `start` moved inside the box."""
+def descend(problem: Quadratics, start: Array, iterations: int = ITERATIONS) -> Array:
+    """Return the minimisers, (steps, n), from `start` moved inside the box; estimates with few iterations."""
     x = np.clip(start, problem.low, problem.high)
     moving = np.ones(len(x), dtype=np.bool_)
-    for _ in range(ITERATIONS):
+    for _ in range(iterations):
         part = problem if moving.all() else part_of(problem, moving)
-        after = _stepped(part, x[moving])
-        still = np.abs(after - x[moving]).max(axis=1, initial=0.0) < STILL
+        after, fall = _stepped(part, x[moving])
+        still = (np.abs(after - x[moving]).max(axis=1, initial=0.0) < STILL) | (fall < SETTLED)
         x[moving] = after
         moving[np.flatnonzero(moving)[still]] = False
         if not moving.any():
@@ -57,8 +60,8 @@ def descend(problem: Quadratics, start: Array) -> Array:
     return x
 
 
-def _stepped(problem: Quadratics, x: Array) -> Array:
-    """Return the points after one projected Newton step; never worse than `x`."""
+def _stepped(problem: Quadratics, x: Array) -> tuple[Array, Array]:
+    """Return the points after one projected Newton step, never worse than `x`, and what each saves."""
     eye = np.eye(x.shape[1], dtype=bool)
     over = np.maximum(0.0, _excess(problem, x))
     gradient = problem.slope + _times(problem.curvature, x) + _over_rows(problem, problem.weight * over)
@@ -69,16 +72,19 @@ def _stepped(problem: Quadratics, x: Array) -> Array:
     hessian = np.where(held[:, :, None] | held[:, None, :], eye, hessian)
     step = -np.linalg.solve(hessian, np.where(held, 0.0, gradient)[:, :, None])[:, :, 0]
     here, after = objective(problem, x), x.copy()
-    worse = np.ones(len(x), dtype=np.bool_)
+    there, worse = here.copy(), np.ones(len(x), dtype=np.bool_)
     for share in HALVINGS:
         tried = np.clip(x + share * step, problem.low, problem.high)
-        better = worse & (objective(problem, tried) < here - WORTH)
-        after[better] = tried[better]
+        value = objective(problem, tried)
+        better = worse & (value < here - WORTH)
+        after[better], there[better] = tried[better], value[better]
         worse &= ~better
         if not worse.any():
-            return after
-    after[worse] = _swept(part_of(problem, worse), x[worse])
-    return after
+            return after, here - there
+    part = part_of(problem, worse)
+    after[worse] = _swept(part, x[worse])
+    there[worse] = objective(part, after[worse])
+    return after, here - there
 
 
 def part_of(problem: Quadratics, some: npt.NDArray[np.bool_]) -> Quadratics:
@@ -101,13 +107,15 @@ def _swept(problem: Quadratics, start: Array) -> Array:
     Never worse than `start`; it leads out of corners in which Newton's step, cut by the box, goes uphill.
     """
     x = start.copy()
-    steep = np.broadcast_to(np.diagonal(problem.curvature, axis1=-2, axis2=-1), x.shape)
-    bend = steep + problem.weight @ problem.rows**2
+    curvature = np.broadcast_to(problem.curvature, (*x.shape, x.shape[1]))
+    bend = np.diagonal(curvature, axis1=1, axis2=2) + problem.weight @ problem.rows**2
+    excess, columns = _excess(problem, x), np.ascontiguousarray(problem.rows.transpose(2, 0, 1))
     for k in range(x.shape[1]):
-        over = problem.weight * np.maximum(0.0, _excess(problem, x))
-        gradient = problem.slope[:, k] + _times(problem.curvature, x)[:, k]
-        gradient = gradient + (problem.rows[:, :, k] * over).sum(axis=1)
-        x[:, k] = np.clip(x[:, k] - gradient / bend[:, k], problem.low[:, k], problem.high[:, k])
+        over = problem.weight * np.maximum(0.0, excess)
+        gradient = problem.slope[:, k] + (curvature[:, k] * x).sum(axis=1) + (columns[k] * over).sum(axis=1)
+        there = np.clip(x[:, k] - gradient / bend[:, k], problem.low[:, k], problem.high[:, k])
+        excess += columns[k] * (there - x[:, k])[:, None]
+        x[:, k] = there
     return x
 
 

@@ -17,6 +17,8 @@ MOST_MOVES = {"shunt": 4, "tap": 8}
 """Moves of one bank, steps of one tap changer within a plan's window and within a day (assumption)."""
 LEAST_GAIN_CNY = 1.0
 """A promise below this is not worth an AC check."""
+GLANCE = 15
+"""Iterations of a descent that only ranks moves; the one that is taken is judged by AC power flow."""
 MOST_ASKED = 6
 """Groups that are asked for relief, those first that pull most at what is broken."""
 REACH = 4
@@ -102,7 +104,7 @@ def _answered(problem: Quadratics, bad: npt.NDArray[np.bool_], shift: Array) -> 
     moved = replace(problem, room=problem.room - shift)
     cost = objective(moved, np.zeros_like(problem.slope))
     some = part_of(moved, bad)
-    cost[bad] = objective(some, descend(some, np.zeros_like(some.slope)))
+    cost[bad] = objective(some, descend(some, np.zeros_like(some.slope), GLANCE))
     return cost
 
 

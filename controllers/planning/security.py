@@ -22,7 +22,7 @@ from vpp.clock import monotonic_s
 from vpp.types import Array, TieSensitivity, Violation
 
 MAX_ROUNDS = 8
-LEAST_SOLVE_S = 3.0
+LEAST_SOLVE_S = 0.5
 """True seconds that a linear problem of the loop gets even behind the deadline: without it no plan."""
 TIE_TOLERANCE_MW = 0.01
 """Largest difference between the linear tie power and the AC one that ends the loop (assumption)."""
@@ -124,7 +124,7 @@ def secure(
     known_cuts: tuple[Cut, ...] = (),
     near: tuple[Array, Array] | None = None,
 ) -> Secured | None:
-    """Return the solution made AC-clean with its integers fixed, or None when a solve has no values.
+    """Return the solution made AC-clean with its integers fixed, or None when the first solve has no values.
 
     Each round settles the rounded variables, moves losses and efficiency curves to the solution,
     adds a row for each violated limit and re-solves warm. It ends when nothing curable is
@@ -136,7 +136,7 @@ def secure(
     now = _checked(model, oracle, situation, first, cuts=known_cuts, near=near)
     for round_ in range(2, MAX_ROUNDS + 1):
         losses = _moved(losses, model, situation, now.p_mw, now.states.losses_mw)
-        now = _cut(model, oracle, situation, now)
+        last, now = now, _cut(model, oracle, situation, now)
         spin(model, situation, now.reactive, lower, upper)
         for name, block in model.blocks.items():
             if block.relinearise is not None:
@@ -148,7 +148,8 @@ def secure(
         seconds = max(LEAST_SOLVE_S, deadline_true_s - monotonic_s())
         again = solver.run(integers=np.empty(0, dtype=np.int64), seconds=seconds)
         if again.status is not SolveStatus.OPTIMAL:
-            return None
+            # out of time: what an earlier round settled and checked is still a plan that tells what it breaks
+            return last if last.rounds > 1 else None
         now = _checked(
             model, oracle, situation, again, cuts=now.cuts, near=now.vars, rounds=round_, held=now.held
         )
@@ -235,7 +236,10 @@ def _movable(model: Model) -> list[str]:
 
 
 def _moved(losses: Losses, model: Model, situation: Situation, p_mw: Array, losses_mw: Array) -> Losses:
-    """Return the same slopes through the new operating points."""
+    """Return the same slopes through the new operating points.
+
+    New slopes in each round would let the solution swing between two points that are nearly as good.
+    """
     constant = losses.constant_mw.copy()
     first = situation.window.first
     for k, true in enumerate(losses_mw):
