@@ -180,13 +180,16 @@ def _rows(core: Core, moment: Moment, requests: Mapping[str, targets.Request]) -
     }
     share = {name: request.share for name, request in requests.items() if request.share > 0.0}
     base = {name: targets.row_base_mw(requests[name], measured[name]) for name in share if name in measured}
+    # who is on a ramp that nobody can change goes on with it
+    still = {n: r.drift_mw for n, r in requests.items() if r.share == 0.0 and r.drift_mw and n in measured}
+    measured |= {name: measured[name] + drift for name, drift in still.items()}
     rows: tuple[Row, ...] = ()
     if moment.import_mw is not None:
         aim_mw = tie.AIM_SHARE * core.park.contracts.tie.import_max_mw
         limits = (moment.import_max_mw, moment.export_max_mw)
         allowed = tie.allowed_now_mw(core.tie, moment.now, *limits, aim_mw)
         rows = tie_rows(
-            moment.import_mw,
+            moment.import_mw - sum(still.values()),
             measured,
             share,
             base,

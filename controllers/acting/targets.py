@@ -28,6 +28,8 @@ from vpp.park.model import Park
 from vpp.types import Reading, Setpoint, Source
 
 EPS_MW = 1e-6
+PROBE_MW = 1.0
+"""By how much another command is tried, to see how much of it is followed within a cycle."""
 FOLLOW_S: Mapping[str, float] = {"bess": 1.0, "wind": 1.0, "pv": 1.0, "electrolyzer": 5.0, "caes": 20.0}
 """Plant seconds after which a device has followed a new value, for the rows. Too short a time only
 lets a limit be reached later; too long a one makes the rows ask for too much and hunt. Assumption."""
@@ -56,8 +58,8 @@ class Request:
     bounds: tuple[Bound, ...]
     share: float
     """Part of a further change that is followed within this cycle, 0 to 1."""
-    drift_mw: float
-    """What the name plate moves by within this cycle when asked for `p_mw`."""
+    drift_mw: float | None
+    """What the name plate moves by within this cycle when asked for `p_mw`; None: it follows at once."""
 
 
 def from_plan(park: Park, force: PlanInForce, name: str, at: datetime, step: int) -> Wanted:
@@ -126,6 +128,13 @@ def request(
     running = running_range(device, target, state.p_mw)
     bounds.append(Bound(source=Source.PLAN, low_mw=running[0], high_mw=running[1], why="machines that run"))
     share = min(1.0, dt_s / FOLLOW_S.get(device.resource.kind, 120.0)) if running[0] < running[1] else 0.0
+    drift_mw = None
+    if not isinstance(device, Wind | Pv | Bess):
+        drift_mw = _drift_mw(device, state, wanted, target, dt_s=dt_s, flow=flow)
+        if share > 0.0:
+            probe = target - PROBE_MW if target - PROBE_MW >= running[0] else target + PROBE_MW
+            more_mw = _drift_mw(device, state, wanted, probe, dt_s=dt_s, flow=flow) - drift_mw
+            share = min(share, max(more_mw / (probe - target), 0.0))
     return Request(
         p_mw=target,
         cap_mw=cap,
@@ -134,13 +143,15 @@ def request(
         warm_stacks=wanted.warm_stacks,
         bounds=tuple(bounds),
         share=share,
-        drift_mw=_drift_mw(device, state, target, dt_s) if 0.0 < share < 1.0 else target - state.p_mw,
+        drift_mw=drift_mw,
     )
 
 
-def _drift_mw(device: Device, state: State, target_mw: float, dt_s: float) -> float:
-    step = DEVICE_TYPES[device.resource.kind].step
-    moved = step(device, state, Command(p_mw=target_mw), dt_s, 0.0)
+def _drift_mw(
+    device: Device, state: State, wanted: Wanted, target_mw: float, *, dt_s: float, flow: float
+) -> float:
+    command = Command(p_mw=target_mw, h2_kg_per_h=wanted.h2_kg_per_h, warm_stacks=wanted.warm_stacks)
+    moved = DEVICE_TYPES[device.resource.kind].step(device, state, command, dt_s, flow)
     return float(moved.p_mw - state.p_mw)
 
 
@@ -150,7 +161,7 @@ def row_base_mw(request: Request, measured_mw: float) -> float:
     A device that follows at once stays where it is asked to be where it is. One that ramps goes on
     ramping towards its target: only what is asked beyond that moves it by its `share`.
     """
-    return measured_mw if request.share >= 1.0 else request.p_mw - request.drift_mw / request.share
+    return measured_mw if request.drift_mw is None else request.p_mw - request.drift_mw / request.share
 
 
 def ramp_mw_per_s(device: Device) -> float | None:

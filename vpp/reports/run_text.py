@@ -21,6 +21,13 @@ SMALL_MWH = 0.05
 """Below this, plan and meter both count as nothing and no deviation is shown (assumption)."""
 
 
+NET = (
+    "net: deviation without what no plan could know, weather and demand against their forecast and what "
+    "control asked of batteries for it"
+)
+"""What the last column of each side means (`vpp.reports.unforeseen`)."""
+
+
 class RunPaths(NamedTuple):
     """Where `write_run_report` put its files."""
 
@@ -53,6 +60,7 @@ def to_html(report: RunReport) -> str:
         .render(
             report=report,
             head=list(_head(report)),
+            net=NET,
             energies=[(e, _cells(e)) for e in report.energies],
             tie=tie_text(report.tie, report.zone),
             alarms=[
@@ -69,12 +77,13 @@ def to_text(report: RunReport) -> str:
     lines = [
         *_head(report),
         "",
-        f"{'energy, MWh':<12}{'out':>10}{'plan':>10}{'dev.':>10}{'in':>10}{'plan':>10}{'dev.':>10}",
+        f"{'energy, MWh':<12}"
+        + "".join(f"{side:>9}{'plan':>9}{'dev.':>8}{'net':>8}" for side in ("out", "in")),
     ]
     for energy in report.energies:
-        cells = "".join(f"{cell:>10}" for cell in _cells(energy))
+        cells = "".join(f"{cell:>{w}}" for cell, w in zip(_cells(energy), 2 * (9, 9, 8, 8), strict=True))
         lines.append(f"{energy.id[:12]:<12}{cells}".rstrip())
-    lines += ["", tie_text(report.tie, report.zone)]
+    lines += ["", NET, "", tie_text(report.tie, report.zone)]
     lines += [f"shed {shed.order_id} at rate {shed.rate:g}: {shed.text}" for shed in report.sheds]
     lines += [f"plan refused: {event.reason}" for event in report.plans if event.reason]
     for spell in report.alarms[:ALARMS]:
@@ -117,21 +126,28 @@ def _head(report: RunReport) -> Iterator[str]:
 
 
 def _cells(energy: Energy) -> tuple[str, ...]:
-    """Return metered, planned and deviation, out then in, of the time in which a plan was in force.
+    """Return metered, planned, deviation and what is left of it net of forecast error, out then in.
+
+    Of the time in which a plan was in force.
 
     A side on which nothing was metered or planned stays empty.
     """
     sides = (
-        (energy.out_covered_mwh, energy.out_planned_mwh),
-        (energy.in_covered_mwh, energy.in_planned_mwh),
+        (energy.out_covered_mwh, energy.out_planned_mwh, energy.out_expected_mwh),
+        (energy.in_covered_mwh, energy.in_planned_mwh, energy.in_expected_mwh),
     )
     return tuple(
         cell
-        for metered, planned in sides
+        for metered, planned, expected in sides
         for cell in (
-            ("", "", "")
+            ("", "", "", "")
             if metered == planned == 0.0
-            else (f"{metered:.2f}", f"{planned:.2f}", _deviation(metered, planned))
+            else (
+                f"{metered:.2f}",
+                f"{planned:.2f}",
+                _deviation(metered, planned),
+                _deviation(metered, expected),
+            )
         )
     )
 

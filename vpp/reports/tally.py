@@ -8,6 +8,7 @@ from datetime import datetime
 
 from vpp.journal import LoggedSnapshot, Record
 from vpp.park.model import Park
+from vpp.reports.unforeseen import unforeseen_mw
 from vpp.types import Alarm, Array, Plan, ShedReport, wire
 
 QUARTER_S = 900
@@ -29,6 +30,9 @@ class Energy:
     in_mwh: float
     in_covered_mwh: float
     in_planned_mwh: float
+    out_expected_mwh: float
+    """The plan and what it could not know (`unforeseen`): deviations from it are net of forecast error."""
+    in_expected_mwh: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +127,7 @@ class Account:
         self._metered: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._covered: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._planned: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._expected: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._quarters: defaultdict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
         self.first: LoggedSnapshot | None = None
         self.last: LoggedSnapshot | None = None
@@ -142,13 +147,13 @@ class Account:
             return
         dt_s = (now.at - before.at).total_seconds()
         self.rates[now.rate] += dt_s
-        self._measure_tie(before, dt_s)
+        self._measure_tie(before, now, dt_s)
         plan = self._plans.get(before.plan_id or "") if before.following == "plan" else None
         if plan is None:
             self.without_plan_s += dt_s
             self._count(now, [self._metered])
         else:
-            self._integrate(plan, before.at, dt_s)
+            self._integrate(plan, before, dt_s)
             self._count(now, [self._metered, self._covered])
 
     def _count(self, now: LoggedSnapshot, sums: Sequence[defaultdict[tuple[str, str], float]]) -> None:
@@ -162,27 +167,34 @@ class Account:
                     for total in sums:
                         total[id_, side] += max(0.0, grown)
 
-    def _integrate(self, plan: Plan, at: datetime, dt_s: float) -> None:
-        """Add the plan's energy of [at, at + dt), split where a step ends."""
+    def _integrate(self, plan: Plan, before: LoggedSnapshot, dt_s: float) -> None:
+        """Add the plan's energy of the `dt_s` from a cycle on, split where a step ends."""
         step_s = plan.step_min * 60
-        offset_s = (at - plan.start).total_seconds()
+        offset_s = (before.at - plan.start).total_seconds()
         while dt_s > 0:
             step = min(max(math.floor(offset_s / step_s), 0), plan.steps - 1)
             inside = 0 <= offset_s < plan.steps * step_s
             part_s = min(dt_s, (step + 1) * step_s - offset_s) if inside else dt_s
+            moved_mw = unforeseen_mw(self._park, plan, step, before)
+            moved_mw[self._tie_id] = -sum(moved_mw.values())
             for id_ in self._ids:
                 p_mw = planned_mw(plan.series.get("tie" if id_ == self._tie_id else id_, {}), step)
-                side = "energy_out_mwh" if p_mw > 0 else "energy_in_mwh"
-                self._planned[id_, side] += abs(p_mw) * part_s / 3600
+                for sums, mw in ((self._planned, p_mw), (self._expected, p_mw + moved_mw.get(id_, 0.0))):
+                    side = "energy_out_mwh" if mw > 0 else "energy_in_mwh"
+                    sums[id_, side] += abs(mw) * part_s / 3600
             dt_s, offset_s = dt_s - part_s, offset_s + part_s
 
-    def _measure_tie(self, before: LoggedSnapshot, dt_s: float) -> None:
-        p_mw = before.values.get(self._tie_id, {}).get("p_mw")
-        if p_mw is not None and dt_s > 0:
-            quarter = self._quarters[int(before.at.timestamp()) // QUARTER_S]
-            quarter[0] += p_mw * dt_s
-            quarter[1] += before.tie_limit_mw * dt_s
-            quarter[2] += dt_s
+    def _measure_tie(self, before: LoggedSnapshot, now: LoggedSnapshot, dt_s: float) -> None:
+        """Add the import between two cycles, by the meter's counters, shared by time among quarter hours."""
+        mean_mw = _imported_mw(before, now, self._tie_id, dt_s)
+        at_s, end_s = before.at.timestamp(), now.at.timestamp()
+        while mean_mw is not None and at_s < end_s:
+            quarter = self._quarters[int(at_s // QUARTER_S)]
+            part_s = min(end_s, (at_s // QUARTER_S + 1) * QUARTER_S) - at_s
+            quarter[0] += mean_mw * part_s
+            quarter[1] += before.tie_limit_mw * part_s
+            quarter[2] += part_s
+            at_s += part_s
 
     def quarters(self) -> dict[int, tuple[float, float]]:
         """Return by quarter hour since 1970 the metered mean of the import and of its limit, MW."""
@@ -222,7 +234,18 @@ class Account:
                 in_mwh=self._metered[id_, in_side],
                 in_covered_mwh=self._covered[id_, in_side],
                 in_planned_mwh=self._planned[id_, "energy_in_mwh"],
+                out_expected_mwh=self._expected[id_, "energy_out_mwh"],
+                in_expected_mwh=self._expected[id_, "energy_in_mwh"],
             )
+
+
+def _imported_mw(before: LoggedSnapshot, now: LoggedSnapshot, tie: str, dt_s: float) -> float | None:
+    """Return the mean import between two cycles; by power where counters lack or went back, None without."""
+    old, new = before.values.get(tie, {}), now.values.get(tie, {})
+    grown = {s: new[s] - old[s] for s in ("energy_in_mwh", "energy_out_mwh") if s in old and s in new}
+    if len(grown) == 2 and min(grown.values()) >= 0.0 and any(grown.values()) and dt_s > 0:
+        return (grown["energy_in_mwh"] - grown["energy_out_mwh"]) * 3600 / dt_s
+    return old.get("p_mw")
 
 
 def planned_mw(series: Mapping[str, Array], step: int) -> float:

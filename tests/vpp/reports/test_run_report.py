@@ -1,15 +1,18 @@
 import dataclasses
 import json
 import math
+from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from vpp.clock import SimulatedClock
 from vpp.errors import InvalidInput
-from vpp.journal import Journal, SnapshotLog
+from vpp.journal import Journal, LoggedSnapshot, SnapshotLog
 from vpp.reports.run_report import run_report
 from vpp.reports.run_text import to_text, write_run_report
+from vpp.reports.unforeseen import unforeseen_mw
 from vpp.types import (
     Alarm,
     Following,
@@ -86,7 +89,10 @@ def journal(park, plan, tmp_path):
     for n in range(HOURS * 3600 // TICK_S + 1):
         hours = n * TICK_S / 3600
         high = 0.5 <= hours < 0.75
-        energies = {("WF", "out"): 10 * hours, ("TIE", "in"): 100 * hours}
+        energies = {
+            ("WF", "out"): 10 * hours,
+            ("TIE", "in"): 100 * hours + 30 * min(max(hours - 0.5, 0.0), 0.25),
+        }
         log.append(cycle(park, plan, clock, n, energies, import_mw=130.0 if high else 100.0))
         if n == 30:
             journal.append("alarm_cleared", alarm)
@@ -123,7 +129,7 @@ def test_metered_energy_stands_beside_the_energy_of_the_plan_in_force(park, plan
     steps = HOURS * 60 // plan.step_min
     assert wind.out_planned_mwh == pytest.approx(plan.series["WF"]["p_mw"][:steps].sum() * plan.step_min / 60)
     tie = next(e for e in report.energies if e.kind == "tie")
-    assert tie.out_mwh == pytest.approx(200.0)
+    assert tie.out_mwh == pytest.approx(207.5)
     assert tie.out_planned_mwh == pytest.approx(plan.series["tie"]["import_mw"][:steps].sum() / 4)
     load = next(e for e in report.energies if e.id == "LD_ZN")
     assert load.in_planned_mwh == pytest.approx(plan.series["LD_ZN"]["load_mw"][:steps].sum() / 4)
@@ -216,3 +222,26 @@ def test_a_run_without_a_metered_tie_says_so(park, plan, journal):
     report = run_report(park, journal)
     silent = dataclasses.replace(report.tie, quarters=0, over=0)
     assert "tie: never metered" in to_text(dataclasses.replace(report, tie=silent))
+
+
+def test_net_of_forecast_error_a_deviation_is_the_elements_own(park, plan):
+    """Weather and demand are forgiven by their meters, batteries by what they were asked; the tie by all."""
+    at = LoggedSnapshot(
+        at=plan.start, rate=1.0, cycle=1, epoch=1, plan_id=plan.id, following="plan", tie_mean_mw=0.0,
+        tie_limit_mw=0.0, month_peak_mw=0.0, missed_ticks=0, dropped_plans=0, quality={},
+        values={
+            "WF": {"available_mw": float(plan.series["WF"]["available_mw"][0]) + 7.0},
+            "LD_ZN": {"p_mw": -float(plan.series["LD_ZN"]["load_mw"][0]) - 3.0},
+        },
+        setpoints={"BESS1": {"p_mw": float(plan.series["BESS1"]["p_mw"][0]) + 2.0}},
+    )  # fmt: skip
+    free = {
+        **plan.series["WF"],
+        "curtailed_mw": np.zeros(plan.steps),
+        "p_mw": plan.series["WF"]["available_mw"],
+    }
+    calm = replace(plan, series={**plan.series, "WF": free})
+    found = unforeseen_mw(park, calm, 0, at)
+    assert found == pytest.approx({"WF": 7.0, "LD_ZN": -3.0, "BESS1": 2.0})
+    capped = {**free, "curtailed_mw": np.full(plan.steps, 5.0)}
+    assert unforeseen_mw(park, replace(plan, series={**plan.series, "WF": capped}), 0, at)["WF"] == 0.0
