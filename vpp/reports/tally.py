@@ -201,8 +201,9 @@ class Account:
         return {q: (mw / s, limit / s) for q, (mw, limit, s) in self._quarters.items()}
 
     def tie(self) -> TieResult:
-        """Return how the quarter hours so far kept their limit."""
-        means = self.quarters()
+        """Return how the quarter hours so far kept their limit; only those that are metered by half count."""
+        known = self.quarters()
+        means = {q: both for q, both in known.items() if self._quarters[q][2] >= QUARTER_S / 2} or known
         over = {q: mean - limit for q, (mean, limit) in means.items() if mean > limit + TIE_TOLERANCE_MW}
         worst = max(over, key=over.__getitem__, default=None)
         at = None
