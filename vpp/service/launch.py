@@ -167,7 +167,7 @@ def become_plant(wishes: Wishes) -> NoReturn:
         request.state.prepare()
         request.state.write_settings(request.settings)
     plant = next(child for child in children_of(request) if child.name == PLANT)
-    os.execv(sys.executable, [sys.executable, *plant.arguments])  # noqa: S606  # no shell wanted
+    os.execv(sys.executable, [sys.executable, *plant.arguments])
 
 
 def outcome(live: Live) -> dict[str, object]:

@@ -17,4 +17,4 @@ if __name__ == "__main__":
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() == parent:
-        os.execv(sys.executable, [sys.executable, *sys.argv[2:]])  # noqa: S606  # no shell wanted
+        os.execv(sys.executable, [sys.executable, *sys.argv[2:]])

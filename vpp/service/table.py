@@ -150,11 +150,12 @@ def plain_lines(park: Park, snapshot: Snapshot) -> list[str]:
 
 
 def one_line(park: Park, snapshot: Snapshot) -> str:
-    """Return the snapshot as one line, for logs and pipes."""
-    parts = [
-        f"{row.id} {_number(row.metered_mw)}" for row in device_rows(park, snapshot) if row.kind != "load"
-    ]
-    demand = -sum(row.metered_mw for row in device_rows(park, snapshot) if row.kind == "load")
+    """Return the snapshot as one line, for logs and pipes: MW by kind of device, `--` where one is unread."""
+    by_kind: dict[str, float] = {}
+    for row in device_rows(park, snapshot):
+        by_kind[row.kind] = by_kind.get(row.kind, 0.0) + row.metered_mw
+    demand = -by_kind.pop("load", 0.0)
+    parts = [f"{kind} {_number(p_mw)}" for kind, p_mw in by_kind.items()]
     following = snapshot.following.value
     return (
         f"{local_text(snapshot.at, park.site.zone)[11:19]} x{snapshot.rate:g} {following} "
@@ -164,7 +165,10 @@ def one_line(park: Park, snapshot: Snapshot) -> str:
 
 
 def live_table(park: Park, snapshot: Snapshot, remarks: Iterable[str]) -> "RenderableType":
-    """Return the snapshot as a rich table with its head, alarms and the latest remarks."""
+    """Return the snapshot as a rich table below its head, alarms and the latest remarks.
+
+    A terminal cuts off what does not fit at its foot: rows of devices, never an alarm.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -189,4 +193,4 @@ def live_table(park: Park, snapshot: Snapshot, remarks: Iterable[str]) -> "Rende
         Text(line, style="bold red" if "[!]" in line else "yellow") for line in alarm_lines(snapshot.alarms)
     ]
     notes = [Text(f"> {remark}", style="dim") for remark in remarks]
-    return Group(*head, Text(""), table, Text(""), *(alarms or [Text("no alarms", style="dim")]), *notes)
+    return Group(*head, *(alarms or [Text("no alarms", style="dim")]), *notes, Text(""), table)

@@ -5,7 +5,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from vpp.park import Park
+from vpp.park import Park, load_park
 from vpp.service import table
 from vpp.types import Following, Snapshot
 
@@ -57,3 +57,15 @@ def test_the_live_table_is_redrawn_without_colour_where_asked(small10: Park, mak
     text = file.getvalue()
     for word in ("BESS1", "SoC 50 %", "[!] alarm 0", "planner runs again", "2 blocks open"):
         assert word in text
+
+
+def test_a_large_park_is_one_short_line_by_kind_and_its_alarms_stand_above_its_rows(
+    make_snapshot: Make,
+) -> None:
+    park = load_park("chifeng96")
+    snapshot = make_snapshot(park, alarms=1)
+    assert len(table.one_line(park, snapshot)) <= 160
+    file = StringIO()
+    Console(width=80, no_color=True, file=file).print(table.live_table(park, snapshot, []))
+    text = file.getvalue()
+    assert text.index("[!] alarm 0") < text.index(next(iter(park.resources)))
