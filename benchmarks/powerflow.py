@@ -85,7 +85,7 @@ def public_row(name):
     import pandapower as pp
     from pandapower import networks
 
-    from network.powerflow import BatchedFlow
+    from network.batched_flow import BatchedFlow
     from vpp.seeds import generator
 
     net = getattr(networks, name)()

@@ -3,8 +3,9 @@
 import numpy as np
 import pandapower as pp
 
+from network.ac_states import AcStates
 from network.model import inject, place, q_per_p, to_pandapower
-from network.powerflow import AcStates, Oracle
+from network.powerflow import Oracle
 from vpp.park import Park
 from vpp.types import Array
 

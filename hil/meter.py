@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from network.powerflow import AcStates
+from network.ac_states import AcStates
 from vpp.park import Park
 from vpp.types import Array, Meter
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from network.powerflow import AcStates
+from network.ac_states import AcStates
 from vpp.types import Point
 
 

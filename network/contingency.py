@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from network.ac_states import Strains
+from network.ac_states import AcStates, Strains
 from network.model import commands_q, q_per_p
-from network.powerflow import AcStates, Oracle
+from network.powerflow import Oracle
 from network.security import LimitRows, limit_rows, limit_values
 from network.timetable import timetabled
 from vpp.park.model import Park
@@ -32,8 +32,8 @@ UNSOLVED_PERCENT = 999.0
 AFTER = " after "
 """Stands between a limit and the outage after which it is judged."""
 FAULT_BAND_PU = (0.90, 1.10)
-"""Voltages allowed after a fault below 110 kV: 10 % either way (SD 325-1989, guideline on voltage and
-reactive power, for 35 to 110 kV; for 10 kV an assumption). Above, the park's own bands hold on."""
+"""Voltages allowed after a fault below 110 kV: 10 % either way (assumption; believed to be what SD 325-1989
+allows from 35 to 110 kV, not verified). Above, the park's own bands hold on."""
 FAULT_BAND_BELOW_KV = 110.0
 Steps = npt.NDArray[np.int64]
 BROKEN_PERCENT, BROKEN_PU = 0.05, 5e-5

@@ -5,7 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from network.powerflow import AcStates, Oracle
+from network.ac_states import AcStates
+from network.powerflow import Oracle
 from network.reactive_descent import Quadratics, descend
 from network.reactive_rows import Columns, Limits, Slopes, limits_of, loss_curvature, slopes, values_of
 from vpp.types import Array

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from network.powerflow import AcStates, Oracle
+from network.ac_states import AcStates
+from network.powerflow import Oracle
 from network.reactive_descent import Quadratics, descend, objective, part_of
 from network.reactive_rows import Limits, Slopes, values_of
 from vpp.types import Array

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from network.powerflow import AcStates, Oracle
+from network.ac_states import AcStates
+from network.powerflow import Oracle
 from network.security import LOADING_MAX_PERCENT, tie_q_max_mvar, voltage_limits
 from vpp.types import Array
 

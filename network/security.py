@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from network.ac_states import Strains
+from network.ac_states import AcStates, Strains
 from network.model import commands_q, q_per_p
-from network.powerflow import AcStates, Oracle
+from network.powerflow import Oracle
 from network.tangent import has_tangent, slopes
 from vpp.park.model import Park
 from vpp.types import Array, TieSensitivity, Violation

@@ -13,9 +13,10 @@ import numpy as np
 
 from network.ac_states import Strains
 from network.admittance import Complex
+from network.batched_flow import COLLAPSED_PU
 from network.contingency import Aftermath, Operation, OutageFlows, outage_flows
 from network.detours import Detour, Flags, Index, Stand, stands_of
-from network.powerflow import COLLAPSED_PU, Oracle
+from network.powerflow import Oracle
 from vpp.types import Array
 
 ITERATIONS = 40

@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from network.powerflow import AcStates, Oracle, Rests
+from network.ac_states import AcStates, Rests
+from network.powerflow import Oracle
 from vpp.types import Array
 
 

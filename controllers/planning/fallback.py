@@ -17,8 +17,9 @@ from controllers.planning.limits import USED
 from controllers.planning.reactive import NETWORK_RULES, planned, positions_of, relaxations_of
 from controllers.planning.release import by_name, tie_series
 from controllers.planning.slots import Situation
+from network.ac_states import AcStates
 from network.contingency import Operation
-from network.powerflow import AcStates, Oracle
+from network.powerflow import Oracle
 from network.reactive_ease import VarPlan
 from network.security import violations
 from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store, electrolyzer

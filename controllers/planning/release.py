@@ -18,8 +18,8 @@ from controllers.planning.problem import Model
 from controllers.planning.reactive import positions_of, relaxations_of
 from controllers.planning.security import Secured
 from controllers.planning.slots import Situation
+from network.ac_states import AcStates
 from network.contingency import Breach
-from network.powerflow import AcStates
 from vpp.devices import Pv, Wind
 from vpp.types import Array, Plan, PlanLabel, Relaxation, TieSensitivity, Violation
 

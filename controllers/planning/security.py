@@ -14,8 +14,9 @@ from controllers.planning.reactive import NETWORK_RULES, planned
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
 from controllers.planning.spinning import spin
+from network.ac_states import AcStates
 from network.contingency import Breach, Operation
-from network.powerflow import AcStates, Oracle
+from network.powerflow import Oracle
 from network.reactive_ease import VarPlan
 from network.security import Cut, cuts, sensitivities_all, violations
 from vpp.clock import monotonic_s

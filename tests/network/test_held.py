@@ -5,7 +5,7 @@ import pandapower as pp
 import pytest
 from pandapower import networks
 
-from network.powerflow import BatchedFlow
+from network.batched_flow import BatchedFlow
 from vpp.seeds import generator
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandapower as pp
 import pytest
 
+from network.batched_flow import BatchedFlow
 from network.model import index_table, inject, place, to_pandapower
-from network.powerflow import BatchedFlow, Oracle
+from network.powerflow import Oracle
 from vpp.park import load_park
 from vpp.seeds import generator
 

@@ -5,8 +5,9 @@ import pandapower as pp
 import pytest
 from pandapower import networks
 
+from network.batched_flow import BatchedFlow
 from network.model import elements, inject, q_mvar, to_pandapower
-from network.powerflow import BatchedFlow, Oracle
+from network.powerflow import Oracle
 from vpp.seeds import generator
 from vpp.types import Bus, Switch
 

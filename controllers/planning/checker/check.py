@@ -18,7 +18,8 @@ from controllers.planning.checker.pins import pins
 from controllers.planning.checker.seen import Seen, seen
 from controllers.planning.checker.slow import ammonia_loop, chp_unit
 from controllers.planning.checker.storage import battery
-from network.powerflow import AcStates, Oracle
+from network.ac_states import AcStates
+from network.powerflow import Oracle
 from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store, Pv, Wind
 from vpp.park.model import Park
 from vpp.types import Array, Certificate, Forecast, Plan, Violation

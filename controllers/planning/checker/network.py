@@ -4,7 +4,8 @@ import numpy as np
 
 from controllers.planning.checker.reactive import actuators, power_factor, sources
 from controllers.planning.checker.seen import ON_MW, Seen
-from network.powerflow import AcStates, Oracle
+from network.ac_states import AcStates
+from network.powerflow import Oracle
 from network.security import violations
 from vpp.devices import Bess, Caes, Electrolyzer
 from vpp.types import Array, Violation

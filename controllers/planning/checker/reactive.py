@@ -3,8 +3,8 @@
 import numpy as np
 
 from controllers.planning.checker.seen import Seen
+from network.ac_states import AcStates
 from network.model import q_mvar
-from network.powerflow import AcStates
 from network.reactive_moves import MOST_MOVES
 from network.security import tie_q_max_mvar
 from vpp.devices import q_limits
