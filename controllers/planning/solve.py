@@ -142,8 +142,8 @@ class WarmSolver:
         self._matrix: Any = None
         self._bounds: tuple[Array, Array, Array, Array] = (np.empty(0),) * 4
         self._rows: list[Row] = []
+        self._loaded_rows: tuple[Array, Array] = (np.empty(0),) * 2
         self._searching = False
-        self._sums = 0
 
     def load(self, lower: Array, upper: Array) -> None:
         """Take over the present parameters and native bounds; lazy rows are dropped."""
@@ -160,7 +160,7 @@ class WarmSolver:
         model.a_matrix_.value_ = matrix.data
         self._highs.passModel(model)
         self._matrix, self._bounds, self._rows = matrix, (lower, upper, row_lower, rhs), []
-        self._searching, self._sums = False, 0
+        self._loaded_rows, self._searching = (row_lower, rhs), False
         if self._basis is not None:
             self._highs.setBasis(self._basis)
 
@@ -174,33 +174,20 @@ class WarmSolver:
             self._highs.addRow(-highspy.kHighsInf, row.upper, len(columns), columns, values)
             self._rows.append(row)
 
-    def add_sums(self, groups: Sequence[npt.NDArray[np.int64]]) -> int:
-        """Add the sum of each group of columns as a free row, to branch on; return the first one."""
-        first = int(self._highs.getNumRow())
-        for columns in groups:
-            ones = np.ones(len(columns))
-            self._highs.addRow(
-                -highspy.kHighsInf, highspy.kHighsInf, len(columns), columns.astype(np.int32), ones
-            )
-        self._sums = len(groups)
-        return first
-
-    def bound_row(self, row: int, lower: float, upper: float) -> None:
-        """Bound a sum."""
-        self._highs.changeRowBounds(row, lower, upper)
-
-    def drop_sums(self) -> None:
-        """Take the sums out again: a search presolves better without them."""
-        last = self._highs.getNumRow()
-        if self._sums:
-            self._highs.deleteRows(self._sums, np.arange(last - self._sums, last, dtype=np.int32))
-        self._sums = 0
-
     def bound(self, lower: Array, upper: Array) -> None:
         """Change the native bounds of all columns of the compiled problem; rows and basis stay."""
         n = len(lower)
         self._highs.changeColsBounds(n, np.arange(n, dtype=np.int32), lower, upper)
         self._bounds = (lower, upper, *self._bounds[2:])
+
+    def leave_out(self, rows: Sequence[slice]) -> None:
+        """Let these rows of the compiled problem bind nothing, and all others what they did when loaded."""
+        lower, upper = (edges.copy() for edges in self._loaded_rows)
+        for span in rows:
+            lower[span], upper[span] = -np.inf, np.inf
+        n = len(lower)
+        self._highs.changeRowsBounds(n, np.arange(n, dtype=np.int32), lower, upper)
+        self._bounds = (*self._bounds[:2], lower, upper)
 
     def problem(self) -> Any:
         """Return the loaded problem with its rows, as the solver keeps it."""
@@ -230,8 +217,13 @@ class WarmSolver:
         passed = 0.0 if len(integers) else highs.getRunTime()
         highs.setOptionValue("time_limit", passed + max(0.01, seconds))
         highs.setOptionValue("mip_abs_gap", gap_cny)
+        basis = highs.getBasis()
         highs.run()
-        return self._solution(integers)
+        found = self._solution(integers)
+        if len(integers) and basis.valid:
+            # a search leaves none behind, and what follows is linear
+            highs.setBasis(basis)
+        return found
 
     def _mark(self, integers: npt.NDArray[np.int64]) -> None:
         n = self._highs.getNumCol()
@@ -261,7 +253,7 @@ class WarmSolver:
                 status=SolveStatus.FAILED, x=np.empty(0), objective=math.nan, bound=math.nan, words=found
             )
         if not len(integers) and highs.getNumRow() == len(self._bounds[2]):
-            # a basis with lazy rows or sums fits no other problem
+            # a basis with lazy rows fits no other problem
             self._basis = highs.getBasis()
         value = float(info.objective_function_value)
         return Solution(

@@ -36,8 +36,8 @@ class Block:
     series: Callable[[Values, Situation], dict[str, Array]]
     """Device's own series of the plan, each (n,), from a solution."""
     integers: tuple[str, ...] = ()
-    counted: tuple[tuple[str, ...], ...] = ()
-    """Variables whose sums over hours of one price are worth branching on: what is begun, what is on."""
+    ledger: tuple[Any, ...] = ()
+    """Those of `constraints` that only say when calls may be: a load that is never called keeps them."""
     nearest: Callable[[Values, Bounds, Situation], tuple[Bounds, ...]] | None = None
     """(solution of a relaxation, bounds) -> feasible choices near it, as bounds that fix the integers."""
     reserve_up_mw: Any = None

@@ -310,7 +310,6 @@ def block(park: Park, device: Caes, frame: Frame) -> Block:
         update=lambda situation: _update(plant, situation),
         series=lambda values, situation: _series(plant, values),
         integers=on,
-        counted=(tuple(f"start_{k}" for k in range(len(on))), on),
         nearest=settled,
         reserve_up_mw=device.params.turbine.p_rated_mw * plant.units[0].on - plant.discharge + plant.charge,
         e_mwh=plant.e,

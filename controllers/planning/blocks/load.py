@@ -100,11 +100,13 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         }
 
     energy = own.energy_cny @ own.open + price * (frame.dt_h @ own.modulated)
+    ledger = _ledger(load, own, frame)
     return Block(
         id=name,
         p_mw=own.p,
         variables={x: getattr(own, x) for x in VARIABLES},
-        constraints=tuple(_rows(load, own, frame)),
+        constraints=(*_power(load, own, frame), _closing(load, own, frame), *ledger),
+        ledger=tuple(ledger),
         costs={"interruption": energy + load.restart_cost_cny * (frame.active[1:] @ own.shut[1:])},
         update=update,
         series=series,
@@ -139,18 +141,39 @@ def longest_steps(load: Load, step_min: int) -> int:
     return max(1, int(load.max_shed_min // step_min))
 
 
-def _rows(load: Load, own: Calls, frame: Frame) -> list[Any]:
-    n, most = frame.axis.n, max(load.interruptible_share, load.continuous_modulation_share)
+def _power(load: Load, own: Calls, frame: Frame) -> list[Any]:
+    """Return the rows of what is drawn: what is shed, trimmed and drawn again after a call."""
+    shed, rebound = cp.multiply(own.part, own.open), 0.0
+    for j, share in enumerate(rebound_steps(load, frame.axis.step_min)):
+        rebound = rebound + share * (
+            cp.hstack([np.zeros(j), own.shut[: frame.axis.n - j]]) if j else own.shut
+        )
+    rows = [own.p == shed + own.modulated - own.demand - cp.multiply(own.rebound, rebound)]
+    if load.continuous_modulation_share > 0 and load.interruptible_share > 0:
+        most = max(load.interruptible_share, load.continuous_modulation_share)
+        rows.append(shed + own.modulated <= most * own.demand)
+        rows.append(own.modulated <= load.continuous_modulation_share * (own.demand - shed))
+    return rows
+
+
+def _closing(load: Load, own: Calls, frame: Frame) -> Any:
+    """Return the rows by which all that is open closes within the longest call.
+
+    The ledger implies them for whole calls; without them a relaxation follows one part of a call by the
+    next and never pays a restart.
+    """
+    n, longest = frame.axis.n, longest_steps(load, frame.axis.step_min)
+    closed = sum(own.shut[1 + j : n - longest + 1 + j] for j in range(longest))
+    return closed >= own.open[: n - longest]
+
+
+def _ledger(load: Load, own: Calls, frame: Frame) -> list[Any]:
+    """Return the rows of calls: how long, how often, with how much rest, and what closes when."""
     longest = longest_steps(load, frame.axis.step_min)
     # two calls with no closed step between them would be one
     rest = max(1, frame.axis.steps_of(load.min_between_sheds_min))
     call = own.begun - own.ended
-    shed = cp.multiply(own.part, own.open)
-    rebound = 0.0
-    for j, share in enumerate(rebound_steps(load, frame.axis.step_min)):
-        rebound = rebound + share * (cp.hstack([np.zeros(j), own.shut[: n - j]]) if j else own.shut)
-    rows = [
-        own.p == shed + own.modulated - own.demand - cp.multiply(own.rebound, rebound),
+    return [
         own.open <= load.blocks * call,
         call <= own.open,
         own.begun[1:] >= own.begun[:-1],
@@ -159,15 +182,8 @@ def _rows(load: Load, own: Calls, frame: Frame) -> list[Any]:
         own.begun[rest:] <= own.ended[:-rest] + 1,
         own.begun[:rest] <= 1,
         own.shut[1:] >= own.open[:-1] - own.open[1:],
-        # whatever is open closes within the longest call: without it a relaxation follows one call by the
-        # next and never pays a restart
-        sum(own.shut[1 + j : n - longest + 1 + j] for j in range(longest)) >= own.open[: n - longest],
         frame.days[:, 1:] @ (own.begun[1:] - own.begun[:-1]) <= own.calls_left,
     ]
-    if load.continuous_modulation_share > 0 and load.interruptible_share > 0:
-        rows.append(shed + own.modulated <= most * own.demand)
-        rows.append(own.modulated <= load.continuous_modulation_share * (own.demand - shed))
-    return rows
 
 
 def _bounds(load: Load, situation: Situation) -> Bounds:
