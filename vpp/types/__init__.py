@@ -21,6 +21,7 @@ from vpp.types.command import (
     Source,
     Trim,
 )
+from vpp.types.link import Link, LinkState
 from vpp.types.outage import OutageAction, OutageBreach, OutageClass
 from vpp.types.park import (
     Access,
@@ -72,6 +73,8 @@ __all__ = [
     "Hold",
     "Line",
     "LineType",
+    "Link",
+    "LinkState",
     "Load",
     "Meter",
     "Mode",

@@ -37,6 +37,16 @@ class Endpoint:
     port: Annotated[int, Ge(0), Le(65535)]
     """0: the port is given by the HIL server's port file (see `hil.server`)."""
     unit: Annotated[int, Ge(1), Le(247)]
+    security: Literal["none", "tls"] = "none"
+    """`tls`: Modbus/TCP Security with the certificates of `[security]` in `park.toml`."""
+    timeout_ms: Annotated[float, Ge(50), Le(5000)] = 400.0
+    """True time for an answer; the default is the design's (section 6: 0.3 to 0.5 s)."""
+    gap_ms: Annotated[float, Ge(0), Le(5000)] = 0.0
+    """Least true time between two requests, for devices that need a rest."""
+    max_in_flight: Annotated[int, Ge(1), Le(16)] = 1
+    """Requests that may wait for answers at once on the connection; the specification allows 1 to 16
+    (MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 4.2.2). Endpoints of one host and
+    port share the connection, and the least of their values counts."""
 
 
 class Access(StrEnum):
@@ -69,6 +79,8 @@ class Point:
     """Raw register value that means 'not implemented' (0x8000, 0xFFFF ...), or None."""
     sync_group: str | None
     """Points of one group are read or written in one request."""
+    rate: Literal["fast", "slow"] = "fast"
+    """`fast`: read at every poll; `slow`: at every tenth, and where a fast request covers it anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

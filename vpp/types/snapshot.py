@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from vpp.types.command import DispatchOrder, Mode, Setpoint
+from vpp.types.link import Link
 
 
 class Quality(StrEnum):
@@ -107,3 +108,6 @@ class Snapshot:
     """By actuator where control last told it to be: steps, taps, or Mvar of a statcom."""
     trims: Mapping[str, float] = field(default_factory=dict)
     """By load the MW that control last told it to take less, without a breaker."""
+    links: Mapping[str, Link] = field(default_factory=dict)
+    """By id of device, load, meter and actuator the circuit to its endpoint; a load's shed lane is
+    `ID/shed`. Empty in memory."""
