@@ -5,7 +5,7 @@ it. A pure function over the park, one snapshot, the plan in force and its sensi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
 
@@ -16,12 +16,15 @@ from controllers.acting.envelope import Row
 from controllers.acting.expectation import State
 from controllers.acting.following import step_of
 from controllers.acting.holding import Hydrogen, price_cny_per_mwh, ramp_mw_per_min
-from controllers.acting.pooling import Member, Pooled, cap_of, pool
+from controllers.acting.offers import Capability, Direction, Element, Pool
+from controllers.acting.pooling import Member, cap_of, pool
 from controllers.acting.reach import Reach, device_reach, load_reach, nothing
 from controllers.acting.selection import block_mw
 from controllers.acting.surroundings import SILENT, derating, hydrogen_of, rows_of, stopped
+from controllers.acting.trim_offers import TRIM, trim_element, with_trims
 from vpp.devices import Caes, H2Store, Pv, Wind
 from vpp.link import PlanOffer
+from vpp.park.interruption import is_trimmable
 from vpp.park.model import Park
 from vpp.types import Quality, Reading, Snapshot
 
@@ -29,53 +32,6 @@ WEATHER_NOISE = 0.01
 """Share of the rating below which more wind or sun is the meter's noise; assumption."""
 AWAY_MW, AWAY_SHARE = 1.5, 0.1
 """A believed state is given up for the reading where they differ by the larger of both; assumption."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Direction:
-    """One direction of one element."""
-
-    reach: tuple[Reach, ...]
-    """By horizon, `HORIZONS_S`."""
-    price_cny_per_mwh: float | None
-    """What one MWh of it costs the park besides the energy at the tie; negative: it saves. None: free
-    of any price, or nothing is offered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
-    """Capability of one device or load."""
-
-    id: str
-    kind: str
-    bus: str
-    p_mw: float | None
-    """Injection now; None where nothing was read."""
-    ramp_mw_per_min: float
-    """Fastest change; inf: at once."""
-    up: Direction
-    down: Direction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """Capability of a bus or of the park."""
-
-    members: tuple[str, ...]
-    up: tuple[Pooled, ...]
-    down: tuple[Pooled, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capability:
-    """Everything that can be adjusted at one moment."""
-
-    at: datetime
-    network: bool
-    """Whether network rows of the plan in force were there to be respected."""
-    park: Pool
-    buses: Mapping[str, Pool]
-    elements: Mapping[str, Element]
 
 
 def capability(
@@ -103,6 +59,9 @@ def capability(
     for name, load in park.loads.items():
         if load.blocks:
             elements[name] = _load(park, snapshot, name, rows)
+        if is_trimmable(load):
+            elements[TRIM + name] = trim_element(park, snapshot, name, rows)
+    pooled = with_trims(park, snapshot, rows)
     for element in elements.values():
         each = 0.0
         if element.id in park.loads and element.p_mw is not None:
@@ -123,9 +82,9 @@ def capability(
     return Capability(
         at=snapshot.at,
         network=any(row.name not in ("tie_import", "tie_export") for row in rows),
-        park=_pool(sides, tuple(elements), rows, hydrogen),
+        park=_pool(sides, tuple(elements), pooled, hydrogen),
         buses={
-            bus: _pool(sides, tuple(e.id for e in elements.values() if e.bus == bus), rows, hydrogen)
+            bus: _pool(sides, tuple(e.id for e in elements.values() if e.bus == bus), pooled, hydrogen)
             for bus in buses
         },
         elements=elements,

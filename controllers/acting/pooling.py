@@ -75,7 +75,8 @@ def _pooled(
 ) -> Pooled:
     givers = [m for m in members if m.reach[k].mw > NOISE_MW]
     whole = {m.id: m.reach[k].mw for m in givers}
-    rows = [*rows, *_hydrogen_row(givers, hydrogen, k, sign)]
+    rows = [row for row in rows if not whole.keys().isdisjoint(row.slope)]
+    rows += _hydrogen_row(givers, hydrogen, k, sign)
     broken = [row for row in rows if _moved(row, whole, sign) > _room(row)]
     shares = _solved(givers, rows, sign, k) if broken else whole
     shares = {name: mw for name, mw in shares.items() if mw > NOISE_MW}

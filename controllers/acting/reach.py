@@ -13,6 +13,7 @@ from controllers.acting.holding import Hydrogen, floor_mwh, held_level_mw, hold_
 from controllers.acting.selection import block_mw
 from vpp.devices import DEVICE_TYPES, Ammonia, Bess, Caes, Command, Device, Electrolyzer, Pv, Wind, caes
 from vpp.devices.caes_machine import LOADED, bound_to_run
+from vpp.park.interruption import TRIM_S, demand_mw, is_trimmable, trim_max_mw
 from vpp.park.model import Park
 from vpp.types import Load, NoticeClass
 
@@ -47,8 +48,8 @@ class Reach:
     """Plant seconds that it lasts from `reached_s` on; inf: no end."""
     limit: str
     """What keeps it from being more: rating, available, soc, island_reserve, air, hydrogen, ramp, start,
-    turn_round, minimum_time, minimum_load, starts, calls, rest, blocks, notice, max_duration, `branch:..`,
-    `voltage_max:..`, `voltage_min:..`, tie_import, tie_export, mode, silent, status,
+    turn_round, minimum_time, minimum_load, starts, calls, rest, blocks, notice, max_duration, share,
+    `branch:..`, `voltage_max:..`, `voltage_min:..`, tie_import, tie_export, mode, silent, status,
     outage, none."""
 
 
@@ -244,6 +245,34 @@ def load_reach(
     found = _stairs(p_mw, [(wait_s, each)] * (load.blocks - opened), 1, left_s, "blocks")
     late = "notice" if load.notice_class is NoticeClass.MINUTES else "ramp"
     return tuple(replace(r, limit=late) if r.within_s < wait_s else r for r in found)
+
+
+def trim_reach(load: Load, p_mw: float, trimmed_mw: float, open_mask: int, sign: int) -> tuple[Reach, ...]:
+    """Return what a load offers without a breaker: up by trimming more, down by taking back what it trims.
+
+    `p_mw` is its metered injection (<= 0); `setpoint_mw` is the trim to order, MW >= 0. It ramps over
+    `TRIM_S` and ends only with its order.
+    """
+    if not is_trimmable(load):
+        return nothing("none", trimmed_mw)
+    opened = open_mask.bit_count()
+    whole = demand_mw(load, -p_mw, opened, trimmed_mw)
+    room = max(trim_max_mw(load, whole, opened) - trimmed_mw, 0.0) if sign > 0 else trimmed_mw
+    pace = load.continuous_modulation_share * load.p_peak_mw / TRIM_S
+    found = []
+    for h in HORIZONS_S:
+        mw = min(room, pace * h)
+        found.append(
+            Reach(
+                within_s=h,
+                mw=mw,
+                setpoint_mw=trimmed_mw + sign * mw,
+                reached_s=min(h, room / pace),
+                hold_s=inf,
+                limit="share" if mw == room else "ramp",
+            )
+        )
+    return tuple(found)
 
 
 def _stairs(

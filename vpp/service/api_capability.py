@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 
-from controllers.acting.capability import Capability, believe, capability
+from controllers.acting.capability import believe, capability
 from controllers.acting.expectation import State
+from controllers.acting.offers import Capability
 from vpp.errors import DeviceFailure
 from vpp.link import PlanOffer
 from vpp.park.model import Park

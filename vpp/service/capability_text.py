@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from controllers.acting.capability import Capability, Direction, Pool
+from controllers.acting.offers import Capability, Direction, Pool
 from controllers.acting.pooling import Pooled
 from controllers.acting.reach import HORIZONS_S, Reach
 

@@ -339,6 +339,30 @@ def test_a_row_over_its_limit_may_not_get_worse_than_meters_tell(snapshot, offer
     assert battery.down.reach[0].limit != "voltage_max:BESS35"
 
 
+def test_a_load_offers_what_it_can_trim_beside_its_blocks_and_both_share_one_cut(snapshot):
+    """55 MW at 20 % trim 11 MW within a minute, 60 % behind blocks; together 33 MW, not 44."""
+    load, p_mw = PARK.loads["LD_ZN"], snapshot.readings["LD_ZN"].values["p_mw"]
+    found = capability(PARK, snapshot)
+    trim, blocks = found.elements["trim:LD_ZN"], found.elements["LD_ZN"]
+    most = -p_mw * load.continuous_modulation_share
+    assert [r.mw for r in trim.up.reach] == pytest.approx([load.p_peak_mw * 0.2 / 60, most, most, most])
+    assert [r.limit for r in trim.up.reach] == ["ramp", "share", "share", "share"]
+    assert trim.up.reach[-1].setpoint_mw == pytest.approx(most)
+    assert trim.up.price_cny_per_mwh == 1000 * load.contract_energy_cny_per_kwh
+    assert [r.mw for r in trim.down.reach] == [0.0] * 4
+    shares = found.buses[load.bus].up[-1].shares_mw
+    both = shares.get("LD_ZN", 0.0) + shares.get("trim:LD_ZN", 0.0)
+    assert both == pytest.approx(blocks.up.reach[-1].mw) == pytest.approx(-p_mw * load.interruptible_share)
+
+
+def test_what_is_trimmed_can_be_taken_back(snapshot):
+    reading = snapshot.readings["LD_ZN"]
+    trimmed = replace(reading, values={**reading.values, "trimmed_mw": 4.0})
+    found = capability(PARK, replace(snapshot, readings={**snapshot.readings, "LD_ZN": trimmed}))
+    down = found.elements["trim:LD_ZN"].down.reach[-1]
+    assert (down.mw, down.setpoint_mw, down.limit) == (4.0, 0.0, "share")
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     offers=st.lists(st.tuples(st.floats(0, 60), st.floats(0, 1)), min_size=1, max_size=5),

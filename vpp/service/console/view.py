@@ -11,10 +11,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vpp.devices import Bess, Caes, Device, H2Store
+from vpp.park.interruption import is_trimmable
 from vpp.park.model import Park
 from vpp.service.api_feed import TrendPoint
 from vpp.types import Load, NoticeClass, Plan, Quality, Reading, Snapshot
 
+AWAY = 0.01
+"""Positions closer than this are one (as in control)."""
 IDLE_MW = 0.05
 """Below this a device counts as idle on the page (assumption: noise of its meter)."""
 _WORST = (Quality.GOOD, Quality.SUBSTITUTED, Quality.STALE, Quality.BAD)
@@ -44,6 +47,7 @@ def live_view(park: Park, snapshot: Snapshot, plan: Plan | None, trend: Iterable
         "storage": [_store(park, snapshot, name) for name in park.resources if _is_store(park, name)],
         "devices": [_device(park, snapshot, plan, name) for name in park.resources],
         "loads": [_load(snapshot, load) for load in park.loads.values()],
+        "actuators": [_actuator(park, snapshot, plan, name) for name in park.actuators],
         "sheddable_mw": _round(sum(sheddable_mw(snapshot, load) for load in park.loads.values())),
         "alarms": [
             {
@@ -172,10 +176,14 @@ def _device(park: Park, snapshot: Snapshot, plan: Plan | None, name: str) -> Jso
 
 def planned_mw(plan: Plan | None, name: str, at: datetime) -> float | None:
     """Return the planned injection of a resource in the step around `at`; None outside the plan."""
-    if plan is None or name not in plan.series:
+    return _in_step(plan, name, "p_mw", at)
+
+
+def _in_step(plan: Plan | None, name: str, column: str, at: datetime) -> float | None:
+    if plan is None or column not in plan.series.get(name, {}):
         return None
     step = (at - plan.start) // timedelta(minutes=plan.step_min)
-    return float(plan.series[name]["p_mw"][step]) if 0 <= step < plan.steps else None
+    return float(plan.series[name][column][step]) if 0 <= step < plan.steps else None
 
 
 def _load(snapshot: Snapshot, load: Load) -> Json:
@@ -186,6 +194,28 @@ def _load(snapshot: Snapshot, load: Load) -> Json:
         "blocks": load.blocks,
         "open_blocks": snapshot.open_blocks.get(load.id, 0).bit_count(),
         "sheddable_mw": _round(sheddable_mw(snapshot, load)),
+        "trim_mw": _round(snapshot.trims.get(load.id)) if is_trimmable(load) else None,
+        "trimmed_mw": _value(snapshot.readings.get(load.id), "trimmed_mw") if is_trimmable(load) else None,
+    }
+
+
+def _actuator(park: Park, snapshot: Snapshot, plan: Plan | None, name: str) -> Json:
+    """Return a bank, tap or statcom: planned, ordered and read back, and whether it is where it was told."""
+    reading, ordered = snapshot.readings.get(name), snapshot.positions.get(name)
+    here = _value(reading, "position")
+    told = f"not_moving:{name}" in {alarm.id for alarm in snapshot.alarms}
+    answers = reading is not None and reading.quality is not Quality.BAD
+    moving = ordered is not None and here is not None and abs(ordered - here) > AWAY
+    state = "silent" if not answers else "stuck" if told else "moving" if moving else "there"
+    return {
+        "id": name,
+        "kind": park.actuators[name].kind,
+        "planned": _in_step(plan, name, "position", snapshot.at),
+        "ordered": _round(ordered),
+        "position": here,
+        "state": state,
+        "quality": Quality.BAD if reading is None else reading.quality,
+        "age_s": None if reading is None else _round(reading.age_s, 1),
     }
 
 

@@ -2,7 +2,7 @@
 
 import { setUpCapability } from "./capability.mjs";
 import { age, clock, day, direction, duration, fixed, withUnit, word, words } from "./format.mjs";
-import { alarmItem, deviceRow, loadRow, orderItem, storeBlock } from "./rows.mjs";
+import { actuatorRow, alarmItem, deviceRow, loadRow, orderItem, storeBlock } from "./rows.mjs";
 import { setUpShed } from "./shed.mjs";
 import { openStream } from "./stream.mjs";
 import { makeTrend } from "./trend.mjs";
@@ -84,6 +84,7 @@ function show(view) {
   put("sheddable", withUnit(view.sheddable_mw, "MW"));
   at("store-list").replaceChildren(...view.storage.map(storeBlock));
   at("load-rows").replaceChildren(...view.loads.map(loadRow));
+  at("actuator-rows").replaceChildren(...view.actuators.map(actuatorRow));
   at("device-rows").replaceChildren(...view.devices.map(deviceRow));
   at("orders").hidden = view.orders.length === 0;
   at("order-list").replaceChildren(...view.orders.map(orderItem));

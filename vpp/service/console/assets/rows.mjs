@@ -1,6 +1,6 @@
 // Table rows and lists, rebuilt from data by text nodes alone: nothing from the plant is ever HTML.
 
-import { age, clock, direction, number, withUnit, word, words } from "./format.mjs";
+import { age, clock, direction, fixed, number, withUnit, word, words } from "./format.mjs";
 
 export function element(tag, { text = "", cls = "", title = "" } = {}, ...children) {
   const made = document.createElement(tag);
@@ -41,7 +41,24 @@ export function loadRow(load) {
     element("td", { cls: `n ${old(load)}` }, element("b", { text: number(load.mw) })),
     element("td", { cls: "n", text: load.blocks ? `${load.open_blocks} / ${load.blocks}` : "–" }),
     element("td", { cls: "n", text: load.blocks ? number(load.sheddable_mw) : "–" }),
+    element("td", { cls: "n", text: load.trimmed_mw === null ? "–" : `${number(load.trimmed_mw)}${load.trim_mw ? ` / ${number(load.trim_mw)}` : ""}` }),
     quality(load),
+  );
+}
+
+export function actuatorRow(actuator) {
+  const digits = actuator.kind === "statcom" ? 2 : 0;
+  const unit = actuator.kind === "statcom" ? " Mvar" : "";
+  const cell = (value) => element("td", { cls: "n", text: value === null ? "–" : `${fixed(value, digits)}${unit}` });
+  return element(
+    "tr",
+    { cls: actuator.state === "stuck" ? "abnormal" : "" },
+    element("th", {}, element("b", { text: actuator.id }), element("small", { text: word("kind", actuator.kind) })),
+    cell(actuator.planned),
+    cell(actuator.ordered),
+    cell(actuator.position),
+    element("td", { text: word("actuator", actuator.state) }),
+    quality(actuator),
   );
 }
 
