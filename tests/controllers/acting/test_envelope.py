@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controllers.acting.envelope import Row, assure, network_rows, row_excess
+from controllers.acting import targets
+from controllers.acting.envelope import DEAF_PU_PER_MW, Row, assure, network_rows, row_excess
 from controllers.acting.setpoints import ORDER, Bound, Narrowed, narrow
 from controllers.acting.tracking import GAIN, Correction, Tracker, corrected
+from vpp.devices import DEVICE_TYPES, Command, Initial
 from vpp.seeds import generator
 from vpp.types import Source, TieSensitivity
 
@@ -94,6 +96,38 @@ def test_a_network_row_moves_with_what_is_metered():
     )
     assert result.p_mw["A"] == pytest.approx(20.0)
     assert result.clipped["A"] == ("limit T1",)
+
+
+def test_a_device_deaf_to_a_voltage_is_not_moved_for_it_and_one_that_hears_is():
+    """0.001 pu for 5 MW is the edge; a branch has none, and a row that moves nobody is left out."""
+
+    def rows(name, slope):
+        around = TieSensitivity(
+            step=0, p_mw={"A": 0.0}, rows={name: slope}, value={name: 1.0}, limit={name: 1.05}
+        )
+        return network_rows(around, {"A": 0.0, "B": 0.0}, {"A": 1.0, "B": 0.5}, {"A": 0.0, "B": 0.0})
+
+    edge = DEAF_PU_PER_MW
+    assert edge == pytest.approx(0.001 / 5)
+    assert rows("voltage_max:X", {"A": 0.99 * edge, "B": -0.5 * edge}) == ()
+    (row,) = rows("voltage_max:X", {"A": 0.99 * edge, "B": -1.01 * edge})
+    assert row.slope == {"B": pytest.approx(-0.505 * edge)}
+    (row,) = rows("branch:X", {"A": 0.01 * edge})
+    assert row.slope == {"A": pytest.approx(0.01 * edge)}
+
+
+def test_a_machine_on_its_ramp_is_not_expected_to_arrive_within_a_cycle(park):
+    """A turbine at 15 MW/min called from 20 to 99 MW: 15 MW in a minute, whatever else is asked."""
+    turbine = park.devices["CAES1"]
+    state = DEVICE_TYPES["caes"].initial(turbine, Initial(soc=0.5, mode="discharge", p_mw=40.0))
+    wanted = targets.Wanted(99.4, 0.0, 0.0, 0.0)
+    asked = targets.request(turbine, wanted, state, sent=None, flow=0.0, dt_s=60.0)
+    assert asked.share == pytest.approx(0.0, abs=0.02)
+    assert asked.drift_mw == pytest.approx(15.0, abs=1.0)
+    settled = DEVICE_TYPES["caes"].step(turbine, state, Command(p_mw=99.4), 1200.0, 0.0)
+    asked = targets.request(turbine, wanted, settled, sent=None, flow=0.0, dt_s=60.0)
+    assert asked.share == pytest.approx(1.0)
+    assert asked.drift_mw == pytest.approx(0.0, abs=0.1)
 
 
 KINDS = {"A": "bess", "B": "caes", "C": "wind", "D": "electrolyzer"}
