@@ -11,8 +11,9 @@ import numpy as np
 
 from controllers.planning.blocks.caes_history import CHARGE, CONDENSER, DISCHARGE, history
 from controllers.planning.blocks.owed import owed
-from controllers.planning.limits import ISLAND_CNY_PER_MWH_H, RESERVE_CNY_PER_MWH, TIE_CNY_PER_MWH
+from controllers.planning.limits import grace_mwh
 from controllers.planning.slots import Situation
+from controllers.planning.stakes import LATE_CNY_PER_MWH_H, slack_prices
 from vpp.devices import Ammonia, Bess, Caes, Chp, Device, Electrolyzer, H2Store, Pv, Wind
 from vpp.park import share_of_loops
 from vpp.park.worth import refill_cny_per_mwh, stored_worth
@@ -37,13 +38,14 @@ COST_ITEMS = (
 )
 OF_WINDOW = ("demand_charge", "terminal")
 """Items that belong to no step."""
-SLACKS: Mapping[str, tuple[str, float]] = {
-    "tie_import": (TIE, TIE_CNY_PER_MWH),
-    "tie_export": (TIE, TIE_CNY_PER_MWH),
-    "reserve_up": (PARK, RESERVE_CNY_PER_MWH),
-    "island_soc": (PARK, ISLAND_CNY_PER_MWH_H),
-}
-"""Limit, or its name before the colon -> who pays, unless an element is named, and CNY per unit and hour."""
+SLACKS: Mapping[str, str] = {"tie_import": TIE, "tie_export": TIE, "reserve_up": PARK, "island_soc": PARK}
+"""Limit, or its name before the colon -> who pays, unless an element is named."""
+
+
+def gross_cny(costs: Mapping[str, float]) -> float:
+    """Return what a gap is relative to: the sum of absolute items; what is given up is no money."""
+    return sum(abs(cny) for item, cny in costs.items() if item != "slack")
+
 
 Series = Mapping[str, Mapping[str, Array]]
 
@@ -91,11 +93,21 @@ def bill(now: Situation, series: Series, relaxations: Sequence[Relaxation]) -> B
     for r in relaxations:
         limit, _, element = r.limit.partition(":")
         if limit in SLACKS:
-            owner, price = SLACKS[limit]
             at = np.zeros(len(hours))
-            at[r.step] = price * r.amount * hours[r.step]
-            out.charge(element or owner, "slack", at)
+            at[r.step] = _given_up(now, r)
+            out.charge(element or SLACKS[limit], "slack", at)
     return out
+
+
+def _given_up(now: Situation, relaxation: Relaxation) -> float:
+    """Return CNY of a limit given up in a step; a battery found too low has time to come back."""
+    (limit, _, element), amount = relaxation.limit.partition(":"), relaxation.amount
+    prices, step_h = slack_prices(now.park, now.window.axis), now.window.axis.step_h
+    device = now.park.devices.get(element)
+    if limit == "island_soc" and isinstance(device, Bess):
+        dear = max(0.0, amount - float(grace_mwh(now, device)[now.window.first + relaxation.step]))
+        return step_h * (LATE_CNY_PER_MWH_H * amount + prices.island * dear)
+    return step_h * amount * (prices.reserve if limit == "reserve_up" else prices.tie)
 
 
 def _tie(out: Bill, now: Situation, tie: Mapping[str, Array], hours: Array) -> None:

@@ -1,6 +1,6 @@
 """Limits of the whole park, each with a priced slack, so that a plan always exists.
 
-Prices of slacks are assumptions: far above any contract price, ordered by what must give last. A
+Prices of slacks are in `stakes.py`: above all that a step can earn, ordered by what must give last. A
 slack in use is declared as a relaxation in words.
 """
 
@@ -13,26 +13,15 @@ import numpy as np
 
 from controllers.planning.blocks.block import Block, Bounds
 from controllers.planning.slots import Frame, Situation
+from controllers.planning.stakes import LATE_CNY_PER_MWH_H, RECOVERY_H, slack_prices
 from vpp.devices import Bess, H2Store
 from vpp.park.model import Park
 from vpp.park.worth import stored_worth
 from vpp.types import Array
 
-TIE_CNY_PER_MWH = 20_000.0
-"""Import or export beyond contract or order."""
 TIE_MARGIN_SHARE = 0.002
 """Margin of the tie's limits as a share of the import contract (assumption): losses of the last linear round
 are off by up to 0.15 % of it on the days that curtail most."""
-NETWORK_CNY_PER_MWH = 200_000.0
-"""Power beyond what a branch or a voltage band allows, in MW at the most effective device: so dear that
-less effective devices far away are used first."""
-OUTAGE_CNY_PER_MWH = 50_000.0
-"""The same after an outage that has not happened: dearer than the tie's limits, cheaper than the grid's."""
-RESERVE_CNY_PER_MWH = 2_000.0
-"""Reserve that is missing."""
-ISLAND_CNY_PER_MWH_H = 20_000.0
-"""Battery energy missing from the island reserve, per hour: 5,000 per MWh for a last step of 15 min alone,
-more than a MWh can earn there, month's peak included (up to 2,000 in hours that share the peak)."""
 UNMETERED_MW = 1e4
 """Peak of a slot that belongs to no plan: above any tie."""
 USED = 1e-3
@@ -85,7 +74,7 @@ def tie_import(park: Park, frame: Frame, tie: Tie) -> Limit:
         variables={"slack": slack},
         slack="slack",
         constraints=(tie.import_mw <= most + slack,),
-        costs={"slack": TIE_CNY_PER_MWH * (frame.dt_h @ slack)},
+        costs={"slack": slack_prices(park, frame.axis).tie * frame.axis.step_h * (frame.active @ slack)},
         update=update,
     )
 
@@ -106,7 +95,7 @@ def tie_export(park: Park, frame: Frame, tie: Tie) -> Limit:
         variables={"slack": slack},
         slack="slack",
         constraints=(tie.export_mw - tie.import_mw <= most + slack,),
-        costs={"slack": TIE_CNY_PER_MWH * (frame.dt_h @ slack)},
+        costs={"slack": slack_prices(park, frame.axis).tie * frame.axis.step_h * (frame.active @ slack)},
         update=update,
     )
 
@@ -186,33 +175,55 @@ def reserve_up(park: Park, frame: Frame, blocks: Sequence[Block]) -> Limit:
         variables={"slack": slack},
         slack="slack",
         constraints=(room + slack >= least,),
-        costs={"slack": RESERVE_CNY_PER_MWH * (frame.dt_h @ slack)},
+        costs={"slack": slack_prices(park, frame.axis).reserve * frame.axis.step_h * (frame.active @ slack)},
         update=update,
     )
 
 
 def island_soc(park: Park, frame: Frame, device: Bess, e_mwh: cp.Variable) -> Limit:
-    """State of charge kept for an island: the larger of the contract's and the battery's own share."""
+    """State of charge kept for an island: the larger of the contract's and the battery's own share.
+
+    A battery that is found below it has time to come back (`grace_mwh`).
+    """
     n, name = frame.axis.n, device.resource.id
     slack, least = cp.Variable(n, name=f"island_{name}"), cp.Parameter(n, name=f"island_{name}_min")
-    share = max(park.contracts.reserve.island_battery_soc, device.params.soc_reserve_for_island)
-    size = device.e_full_mwh
+    dear, grace = cp.Variable(n, name=f"island_{name}_dear"), cp.Parameter(n, name=f"island_{name}_grace")
+    price = slack_prices(park, frame.axis).island
 
     def update(situation: Situation) -> Bounds:
         live = situation.window.active * float(situation.is_available(name))
-        least.value = share * size * live
-        return {"slack": _free(n)}
+        least.value, grace.value = island_mwh(park, device) * live, grace_mwh(situation, device)
+        return {"slack": _free(n), "dear": _free(n)}
 
     return Limit(
         name=f"island_soc:{name}",
         unit="MWh",
         reason="battery below the energy kept for an island",
-        variables={"slack": slack},
+        variables={"slack": slack, "dear": dear},
         slack="slack",
-        constraints=(e_mwh + slack >= least,),
-        costs={"slack": ISLAND_CNY_PER_MWH_H * (frame.dt_h @ slack)},
+        constraints=(e_mwh + slack >= least, slack <= grace + dear),
+        costs={
+            "slack": frame.axis.step_h
+            * (LATE_CNY_PER_MWH_H * (frame.active @ slack) + price * (frame.active @ dear))
+        },
         update=update,
     )
+
+
+def island_mwh(park: Park, device: Bess) -> float:
+    """Return the energy that a battery keeps for an island, MWh."""
+    return (
+        max(park.contracts.reserve.island_battery_soc, device.params.soc_reserve_for_island)
+        * device.e_full_mwh
+    )
+
+
+def grace_mwh(situation: Situation, device: Bess) -> Array:
+    """Return (n,) what a battery may lack meanwhile: what it lacks now, less with each hour of recovery."""
+    window = situation.window
+    lacking = island_mwh(situation.park, device) - situation.state.resources[device.resource.id]["e_mwh"]
+    left = 1 - np.cumsum(window.dt_h) / RECOVERY_H
+    return np.where(window.active, max(0.0, lacking) * np.clip(left, 0.0, 1.0), 0.0)
 
 
 def terminal(park: Park, frame: Frame, blocks: Mapping[str, Block]) -> Limit:

@@ -12,12 +12,10 @@ from controllers.planning.checker.pins import breaches, steps_of
 from controllers.planning.problem import Model
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Row, SolveStatus, WarmSolver
+from controllers.planning.stakes import slack_prices
 from vpp.park.model import Park
 from vpp.types import Array, Hold, Pin, Plan, PlanLabel, Relaxation
 
-PIN_CNY_PER_UNIT = 50_000.0
-"""Price of giving up a pin, per MW or machine and step: above the tie's, below the network's slack
-(assumption)."""
 HELD = 1e-5
 """A pin whose slack is below this is held."""
 ROOM_MW = 1e-3
@@ -47,9 +45,10 @@ def given_up(
     model: Model, solver: WarmSolver, situation: Situation, bounds: Bounds, *, seconds: float
 ) -> Given:
     """Return where pins must give way: a search in which each is a priced wish, not a bound."""
-    spans = list(_spans(model, situation))
+    spans, axis = list(_spans(model, situation)), model.frame.axis
+    price = slack_prices(model.park, axis).pin * axis.step_h
     rows = [
-        Row(columns=(column,), coefficients=(sign,), upper=edge, price=PIN_CNY_PER_UNIT)
+        Row(columns=(column,), coefficients=(sign,), upper=edge, price=price)
         for column, _, low, high in spans
         for sign, edge in ((1.0, high), (-1.0, -low))
         if np.isfinite(edge)

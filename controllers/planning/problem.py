@@ -12,11 +12,12 @@ from controllers.planning.bill import COST_ITEMS
 from controllers.planning.blocks import Block, all_blocks
 from controllers.planning.blocks.block import Bounds
 from controllers.planning.declared import deviation
-from controllers.planning.limits import NETWORK_CNY_PER_MWH, OUTAGE_CNY_PER_MWH, Limit, Tie, all_limits
+from controllers.planning.limits import Limit, Tie, all_limits
 from controllers.planning.moves import all_moves
 from controllers.planning.prices import Prices, prices_of
 from controllers.planning.slots import Axis, Frame, Situation, axis, frame
 from controllers.planning.solve import Compiled, Row, values_of
+from controllers.planning.stakes import slack_prices
 from network.contingency import AFTER
 from network.security import Cut
 from vpp.park.model import Park
@@ -180,10 +181,11 @@ def row_of(model: Model, situation: Situation, cut: Cut) -> Row:
     """Return an AC cut as a lazy row on the injections of its step; `upper` is in MW."""
     slot = situation.window.first + cut.step
     columns = tuple(model.compiled.columns(model.blocks[i].p_mw).start + slot for i in cut.coeff)
-    price = OUTAGE_CNY_PER_MWH if AFTER in cut.name else NETWORK_CNY_PER_MWH
+    prices = slack_prices(model.park, model.frame.axis)
+    price = prices.outage if AFTER in cut.name else prices.network
     return Row(
         columns=columns,
         coefficients=tuple(cut.coeff.values()),
         upper=cut.upper,
-        price=price * situation.window.dt_h[slot],
+        price=price * model.frame.axis.step_h,
     )
