@@ -1,28 +1,47 @@
-"""One Modbus/TCP connection that believes nothing: the only file that uses pymodbus's client.
+"""One lane to a Modbus/TCP peer that believes nothing: the only file of the client that uses pymodbus.
 
-Facts behind it were measured on pymodbus 3.16.1: its own reconnect never starts after a refused
-first connect, retries multiply time-outs, a lost connection is noticed only at the time-out, an
-answer with transaction 0 is accepted for any request, and neither count nor echo is checked.
+pymodbus's PDU classes are the codec; connections and frames are `mbap.py`'s. Facts behind the checks
+were measured on pymodbus 3.16.1 (docs/decisions/modbus-transport.md).
 """
 
 import asyncio
-import logging
+import ssl
+import struct
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadCoilsResponse,
+    ReadDiscreteInputsRequest,
+    ReadDiscreteInputsResponse,
+    WriteMultipleCoilsRequest,
+    WriteMultipleCoilsResponse,
+)
+from pymodbus.pdu.exceptionresponse import ExceptionResponse
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    ReadInputRegistersRequest,
+    ReadInputRegistersResponse,
+    WriteMultipleRegistersRequest,
+    WriteMultipleRegistersResponse,
+)
 
+from controllers.acting.mbap import Frame, Wire
 from vpp.points import Block, Write
 from vpp.types import Endpoint, Outcome
 
-TIMEOUT_S = 0.4
-"""True seconds for a connect or an answer (design, section 6: 0.3 to 0.5)."""
-READS = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
-"""MODBUS Application Protocol V1.1b3, section 6: function codes."""
-WRITE_COILS, WRITE_REGISTERS = 15, 16
-
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
+CONNECT_S = 0.8
+"""True seconds for a connect, TLS handshake included; assumption: twice the time for an answer."""
+_READS = {
+    "coil": ReadCoilsRequest,
+    "discrete": ReadDiscreteInputsRequest,
+    "holding": ReadHoldingRegistersRequest,
+    "input": ReadInputRegistersRequest,
+}
+_BITS = {"coil": ReadCoilsResponse, "discrete": ReadDiscreteInputsResponse}
+_WORDS = {"holding": ReadHoldingRegistersResponse, "input": ReadInputRegistersResponse}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,137 +54,148 @@ class Answer:
     """Registers or bits of a read."""
 
 
-class Lane:
-    """One connection to one endpoint; exactly one task may use it at a time.
+_NOT_CONNECTED = Answer(outcome=Outcome.DISCONNECTED, detail="not connected")
+_DONE = Answer(outcome=Outcome.ACKNOWLEDGED)
 
-    `wrong` counts answers that did not fit, `timeouts` those that did not come. The connection is
-    closed after either, since a late answer could be taken for the next one.
+
+class Lane:
+    """One connection to one host and port, used for the units behind it; opened by one task alone.
+
+    `wrong` counts answers that did not fit, `timeouts` requests that got none. The connection is
+    closed after either, since a late answer could be taken for the next one; transaction numbers go
+    on over reconnects and are never 0.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._client: AsyncModbusTcpClient | None = None
-        self._lost: asyncio.Event = asyncio.Event()
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> None:
+        self._endpoint, self._tls = endpoint, tls
+        self._wire: Wire | None = None
+        self._transaction = 0
+        self.lost = asyncio.Event()
+        """Set while there is no connection."""
+        self.lost.set()
+        self.trouble = ""
+        """Why the last connect failed, in words."""
         self.wrong = self.timeouts = 0
 
     @property
     def connected(self) -> bool:
         """True while TCP stands; only a valid answer shows that somebody is there."""
-        return self._client is not None and not self._lost.is_set()
+        return self._wire is not None and not self._wire.ended
 
     async def open(self) -> bool:
-        """Connect anew; False where nobody accepts within the time-out."""
+        """Connect anew; False, with the reason in `trouble`, where nobody accepts in time."""
         self.close()
-        self._lost = lost = asyncio.Event()
-
-        def trace(connected: bool) -> None:
-            if not connected:
-                lost.set()
-
-        client = AsyncModbusTcpClient(
-            self._endpoint.host,
-            port=self._endpoint.port,
-            timeout=TIMEOUT_S,
-            retries=0,
-            reconnect_delay=0,
-            trace_connect=trace,
-        )
+        host, port = self._endpoint.host, self._endpoint.port
+        loop = asyncio.get_running_loop()
+        name = host if self._tls is not None else None
         try:
-            async with asyncio.timeout(2 * TIMEOUT_S):
-                accepted = await client.connect()
-        except (TimeoutError, OSError, ModbusException):
-            accepted = False
-        if not accepted:
-            client.close()
+            async with asyncio.timeout(CONNECT_S):
+                _, wire = await loop.create_connection(
+                    lambda: Wire(self.lost.set), host, port, ssl=self._tls, server_hostname=name
+                )
+        except TimeoutError:
+            self.trouble = f"nobody accepts a connection within {CONNECT_S:g} s"
             return False
-        self._client = client
+        except (OSError, ssl.SSLError, ssl.CertificateError) as failed:
+            self.trouble = _words(failed)
+            return False
+        self._wire, self.trouble = wire, ""
+        self.lost.clear()
+        if wire.ended:
+            self.lost.set()
         return True
 
     def close(self) -> None:
         """Drop the connection."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._wire is not None:
+            self._wire.end()
+            self._wire = None
 
-    async def read(self, block: Block) -> Answer:
-        """Read a block; ACKNOWLEDGED with exactly `block.count` registers or bits."""
-        client = self._client
-        if client is None:
-            return Answer(outcome=Outcome.DISCONNECTED, detail="not connected")
-        call = {
-            "coil": client.read_coils,
-            "discrete": client.read_discrete_inputs,
-            "holding": client.read_holding_registers,
-            "input": client.read_input_registers,
-        }[block.table]
-        unit = self._endpoint.unit
-        code = READS[block.table]
-        answer, reply = await self._ask(call(block.address, count=block.count, device_id=unit), code)
-        if reply is None:
-            return answer
-        if code in (1, 2):
-            got = tuple(int(bit) for bit in reply.bits)
-            fits = len(got) == (block.count + 7) // 8 * 8
+    async def read(self, block: Block, at: Endpoint | None = None) -> Answer:
+        """Read a block of `at` (default: of the lane's endpoint): exactly `block.count` registers or bits."""
+        frame = await self._ask(_read_pdu(block.table, block.address, block.count), at)
+        if frame is None:
+            return _NOT_CONNECTED
+        if frame.outcome is not Outcome.ACKNOWLEDGED or frame.pdu[0] & 0x80:
+            return self._failed(frame)
+        pdu = frame.pdu
+        bits = block.table in _BITS
+        size = (block.count + 7) // 8 if bits else 2 * block.count
+        if len(pdu) != 2 + size or pdu[1] != size:
+            found = f"{pdu[1] if len(pdu) > 1 else 0} announced and {max(len(pdu) - 2, 0)} sent"
+            return self._distrust(f"bytes of values: {found}, {size} belong to {block.count} values")
+        if bits:
+            reply = _BITS[block.table]()
+            reply.decode(pdu[1:])
+            got = tuple(map(int, reply.bits[: block.count]))
         else:
-            got = tuple(reply.registers)
-            fits = len(got) == block.count
-        if not fits:
-            return self._distrust(f"{len(got)} values came, {block.count} were asked for")
-        return Answer(outcome=Outcome.ACKNOWLEDGED, registers=got[: block.count])
+            words = _WORDS[block.table]()
+            words.decode(pdu[1:])
+            got = tuple(words.registers)
+        return Answer(outcome=Outcome.ACKNOWLEDGED, registers=got)
 
-    async def write(self, write: Write) -> Answer:
+    async def write(self, write: Write, at: Endpoint | None = None) -> Answer:
         """Write consecutive registers or coils in one request; the echo must fit."""
-        client, unit, count = self._client, self._endpoint.unit, len(write.registers)
-        if client is None:
-            return Answer(outcome=Outcome.DISCONNECTED, detail="not connected")
-        if write.table == "coil":
-            bits = [bool(bit) for bit in write.registers]
-            request, code = client.write_coils(write.address, bits, device_id=unit), WRITE_COILS
-        else:
-            registers = list(write.registers)
-            request, code = client.write_registers(write.address, registers, device_id=unit), WRITE_REGISTERS
-        answer, reply = await self._ask(request, code)
-        if reply is None:
-            return answer
-        if (reply.address, reply.count) != (write.address, count):
-            return self._distrust(f"echo {reply.address}+{reply.count} for {write.address}+{count}")
-        return answer
+        frame = await self._ask(_write_pdu(write), at)
+        if frame is None:
+            return _NOT_CONNECTED
+        if frame.outcome is not Outcome.ACKNOWLEDGED or frame.pdu[0] & 0x80:
+            return self._failed(frame)
+        if len(frame.pdu) != 5:
+            return self._distrust(f"an echo of {len(frame.pdu)} bytes")
+        echo = WriteMultipleCoilsResponse() if write.table == "coil" else WriteMultipleRegistersResponse()
+        echo.decode(frame.pdu[1:])
+        if (echo.address, echo.count) != (write.address, len(write.registers)):
+            return self._distrust(
+                f"echo {echo.address}+{echo.count} for {write.address}+{len(write.registers)}"
+            )
+        return _DONE
 
-    async def _ask(self, request: Any, code: int) -> tuple[Answer, Any]:
-        """Return (answer, reply); the reply is None unless it is sound and no exception reply."""
-        sent = asyncio.ensure_future(request)
-        lost = asyncio.ensure_future(self._lost.wait())
-        try:
-            await asyncio.wait({sent, lost}, timeout=TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-            if not sent.done():
-                return self._unknown(
-                    "the connection was closed" if lost.done() else "no answer in time"
-                ), None
-            reply = sent.result()
-        except ModbusException as failed:
-            if "No response" in str(failed):
-                return self._unknown("no answer in time"), None
-            return self._distrust(str(failed)), None
-        except OSError as failed:
-            return self._unknown(str(failed)), None
-        finally:
-            for task in (sent, lost):
-                task.cancel()
-        if reply is None or reply.transaction_id == 0:
-            return self._distrust("an answer without a transaction number"), None
-        if reply.function_code & 0x7F != code:
-            return self._distrust(f"function {reply.function_code} answers function {code}"), None
-        if reply.isError():
-            detail = f"exception {getattr(reply, 'exception_code', '?')}"
-            return Answer(outcome=Outcome.REFUSED, detail=detail), None
-        return Answer(outcome=Outcome.ACKNOWLEDGED), reply
+    async def _ask(self, pdu: bytes, at: Endpoint | None) -> Frame | None:
+        if self._wire is None:
+            return None
+        at = at or self._endpoint
+        self._transaction = self._transaction % 0xFFFF + 1
+        return await self._wire.ask(self._transaction, at.unit, pdu, at.timeout_ms * 1e-3)
 
-    def _unknown(self, detail: str) -> Answer:
-        self.timeouts += 1
-        self.close()
-        return Answer(outcome=Outcome.UNKNOWN, detail=detail)
+    def _failed(self, frame: Frame) -> Answer:
+        """Return what a frame says that is no success; an exception reply keeps the connection."""
+        if frame.outcome is Outcome.UNKNOWN:
+            self.timeouts += 1
+            self.close()
+            return Answer(outcome=Outcome.UNKNOWN, detail=frame.detail)
+        if frame.outcome is Outcome.WRONG:
+            return self._distrust(frame.detail)
+        refusal = ExceptionResponse(frame.pdu[0])
+        refusal.decode(frame.pdu[1:])
+        return Answer(outcome=Outcome.REFUSED, detail=f"exception {refusal.exception_code}")
 
     def _distrust(self, detail: str) -> Answer:
         self.wrong += 1
         self.close()
         return Answer(outcome=Outcome.WRONG, detail=detail)
+
+
+@lru_cache(maxsize=8192)
+def _read_pdu(table: str, address: int, count: int) -> bytes:
+    request = _READS[table](address=address, count=count)
+    return struct.pack(">B", request.function_code) + request.encode()
+
+
+def _write_pdu(write: Write) -> bytes:
+    request = (
+        WriteMultipleCoilsRequest(address=write.address, bits=[bool(bit) for bit in write.registers])
+        if write.table == "coil"
+        else WriteMultipleRegistersRequest(address=write.address, registers=list(write.registers))
+    )
+    return struct.pack(">B", request.function_code) + request.encode()
+
+
+def _words(failed: Exception) -> str:
+    if isinstance(failed, ConnectionRefusedError):
+        return "the connection is refused"
+    if isinstance(failed, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {failed.verify_message}"
+    if isinstance(failed, ssl.SSLError):
+        return f"TLS failed: {failed.reason or failed}"
+    return f"no connection: {getattr(failed, 'strerror', None) or failed}"
