@@ -129,6 +129,8 @@ class Account:
         self._planned: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._expected: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._quarters: defaultdict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+        self._waiting: list[LoggedSnapshot] = []
+        """Cycles since the tie's meter last answered."""
         self.first: LoggedSnapshot | None = None
         self.last: LoggedSnapshot | None = None
         self.cycles = self.resets = 0
@@ -147,7 +149,7 @@ class Account:
             return
         dt_s = (now.at - before.at).total_seconds()
         self.rates[now.rate] += dt_s
-        self._measure_tie(before, now, dt_s)
+        self._measure_tie(before, now)
         plan = self._plans.get(before.plan_id or "") if before.following == "plan" else None
         if plan is None:
             self.without_plan_s += dt_s
@@ -184,15 +186,35 @@ class Account:
                     sums[id_, side] += abs(mw) * part_s / 3600
             dt_s, offset_s = dt_s - part_s, offset_s + part_s
 
-    def _measure_tie(self, before: LoggedSnapshot, now: LoggedSnapshot, dt_s: float) -> None:
-        """Add the import between two cycles, by the meter's counters, shared by time among quarter hours."""
-        mean_mw = _imported_mw(before, now, self._tie_id, dt_s)
-        at_s, end_s = before.at.timestamp(), now.at.timestamp()
-        while mean_mw is not None and at_s < end_s:
+    def _measure_tie(self, before: LoggedSnapshot, now: LoggedSnapshot) -> None:
+        """Add the import between two cycles, by the meter's counters, shared by time among quarter hours.
+
+        Counters that stand still are those of a meter that has not answered: what it shows next is shared
+        among all the time since it last did.
+        """
+        self._waiting.append(before)
+        first = self._waiting[0]
+        old, new = first.values.get(self._tie_id, {}), now.values.get(self._tie_id, {})
+        waited_s = (now.at - first.at).total_seconds()
+        moved = {s: new[s] - old[s] for s in ("energy_in_mwh", "energy_out_mwh") if s in old and s in new}
+        if len(moved) == 2 and not any(moved.values()) and waited_s < QUARTER_S:
+            return
+        mean_mw = old.get("p_mw")
+        if len(moved) == 2 and min(moved.values()) >= 0.0 and any(moved.values()) and waited_s > 0:
+            mean_mw = (moved["energy_in_mwh"] - moved["energy_out_mwh"]) * 3600 / waited_s
+        if mean_mw is not None:
+            ends = [*(s.at for s in self._waiting[1:]), now.at]
+            for since, end in zip(self._waiting, ends, strict=True):
+                self._share(since.at.timestamp(), end.timestamp(), mean_mw, since.tie_limit_mw)
+        self._waiting.clear()
+
+    def _share(self, at_s: float, end_s: float, import_mw: float, limit_mw: float) -> None:
+        """Add a span of seconds since 1970 at one import to the quarter hours that it lies in."""
+        while at_s < end_s:
             quarter = self._quarters[int(at_s // QUARTER_S)]
             part_s = min(end_s, (at_s // QUARTER_S + 1) * QUARTER_S) - at_s
-            quarter[0] += mean_mw * part_s
-            quarter[1] += before.tie_limit_mw * part_s
+            quarter[0] += import_mw * part_s
+            quarter[1] += limit_mw * part_s
             quarter[2] += part_s
             at_s += part_s
 
@@ -238,15 +260,6 @@ class Account:
                 out_expected_mwh=self._expected[id_, "energy_out_mwh"],
                 in_expected_mwh=self._expected[id_, "energy_in_mwh"],
             )
-
-
-def _imported_mw(before: LoggedSnapshot, now: LoggedSnapshot, tie: str, dt_s: float) -> float | None:
-    """Return the mean import between two cycles; by power where counters lack or went back, None without."""
-    old, new = before.values.get(tie, {}), now.values.get(tie, {})
-    grown = {s: new[s] - old[s] for s in ("energy_in_mwh", "energy_out_mwh") if s in old and s in new}
-    if len(grown) == 2 and min(grown.values()) >= 0.0 and any(grown.values()) and dt_s > 0:
-        return (grown["energy_in_mwh"] - grown["energy_out_mwh"]) * 3600 / dt_s
-    return old.get("p_mw")
 
 
 def planned_mw(series: Mapping[str, Array], step: int) -> float:
