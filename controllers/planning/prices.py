@@ -13,8 +13,8 @@ import cvxpy as cp
 import numpy as np
 
 from controllers.planning.blocks.block import Block
+from controllers.planning.compiled import Compiled
 from controllers.planning.limits import Limit
-from controllers.planning.solve import Compiled
 from network.security import Cut
 from vpp.types import Array
 

@@ -11,12 +11,13 @@ import numpy.typing as npt
 from controllers.planning.bill import COST_ITEMS
 from controllers.planning.blocks import Block, all_blocks
 from controllers.planning.blocks.block import Bounds
+from controllers.planning.compiled import Compiled, values_of
 from controllers.planning.declared import deviation
 from controllers.planning.limits import Limit, Tie, all_limits
 from controllers.planning.moves import all_moves
 from controllers.planning.prices import Prices, prices_of
 from controllers.planning.slots import Axis, Frame, Situation, axis, frame
-from controllers.planning.solve import Compiled, Row, values_of
+from controllers.planning.solve import Row
 from controllers.planning.stakes import slack_prices
 from network.contingency import AFTER
 from network.security import Cut

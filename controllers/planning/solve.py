@@ -1,8 +1,4 @@
-"""The only file of planning that calls a solver: HiGHS, alive and warm behind a compiled problem.
-
-cvxpy canonicalises once; from then on its affine maps from parameters to matrix, cost and right-hand
-side are applied here directly (they are semi-private: checked against cvxpy's own at start).
-"""
+"""The only file of planning that calls a solver: HiGHS, alive and warm behind a compiled problem."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,12 +7,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-import cvxpy as cp
 import highspy
 import numpy as np
 import numpy.typing as npt
-from cvxpy.cvxcore.python import canonInterface
 
+from controllers.planning.compiled import Compiled
 from vpp.types import Array
 
 FEASIBILITY = 1e-6
@@ -82,52 +77,6 @@ class Row:
     upper: float
     price: float
     """CNY per unit of slack."""
-
-
-class Compiled:
-    """A cvxpy problem as matrix maps; parameters in, (cost, matrix, bounds of rows) out."""
-
-    def __init__(self, problem: cp.Problem) -> None:
-        data, chain, _ = problem.get_problem_data(cp.HIGHS, enforce_dpp=True)
-        program = data["param_prob"]
-        self._program = program
-        self._final = chain.compose_constr_id_map()
-        ends = np.cumsum([row.size for row in program.constraints])
-        self._rows = {
-            r.id: slice(int(e) - r.size, int(e)) for r, e in zip(program.constraints, ends, strict=True)
-        }
-        self.height = int(ends[-1])
-        program.reduced_A.cache(True)
-        self.column = dict(program.var_id_to_col)
-        self.size = int(program.x.size)
-        self.equalities = int(data["dims"].zero)
-        q, a, b = self.apply()
-        reference = program.apply_parameters()
-        same = np.allclose(q, reference[0]) and np.allclose(b, reference[3])
-        if not (same and abs(a + reference[2]).max() < 1e-9):
-            raise RuntimeError("this cvxpy keeps its parametric maps differently: solve.py must follow")
-
-    def apply(self) -> tuple[Array, Any, Array]:
-        """Return (cost, matrix, right-hand side) of the present parameters: A x <= b, first rows =."""
-        program = self._program
-        vector = canonInterface.get_parameter_vector(
-            program.total_param_size,
-            program.param_id_to_col,
-            program.param_id_to_size,
-            lambda k: np.asarray(program.id_to_param[k].value),
-        )
-        cost = np.asarray(program.q @ vector).ravel()[:-1]
-        matrix, b = program.reduced_A.get_matrix_from_tensor(vector, with_offset=True)
-        return cost, -matrix.tocsc(), np.atleast_1d(b)
-
-    def columns(self, variable: cp.Variable) -> slice:
-        """Return where a variable's entries lie among the columns."""
-        first = self.column[variable.id]
-        return slice(first, first + variable.size)
-
-    def rows(self, constraint: Any) -> slice:
-        """Return where a constraint's entries lie among the rows; KeyError for one it does not hold."""
-        return self._rows[self._final[constraint.id]]
 
 
 class WarmSolver:
@@ -252,9 +201,8 @@ class WarmSolver:
             return Solution(
                 status=SolveStatus.FAILED, x=np.empty(0), objective=math.nan, bound=math.nan, words=found
             )
-        if not len(integers) and highs.getNumRow() == len(self._bounds[2]):
-            # a basis with lazy rows fits no other problem
-            self._basis = highs.getBasis()
+        if not len(integers):
+            self._basis = self._core_basis()
         value = float(info.objective_function_value)
         return Solution(
             status=SolveStatus.OPTIMAL
@@ -266,6 +214,15 @@ class WarmSolver:
             words=words,
             duals=np.empty(0) if len(integers) else np.array(highs.getSolution().row_dual),
         )
+
+    def _core_basis(self) -> Any:
+        """Return the last basis without lazy rows and their slacks; the solver mends what that leaves."""
+        basis = self._highs.getBasis()
+        columns, rows = len(self._bounds[0]), len(self._bounds[2])
+        if len(basis.row_status) > rows:
+            basis.col_status, basis.row_status = basis.col_status[:columns], basis.row_status[:rows]
+            basis.alien = True
+        return basis
 
     def defect(self, x: Array, integers: npt.NDArray[np.int64]) -> str:
         """Return in words what is wrong with a solution, computed outside the solver; else ''."""
@@ -295,8 +252,3 @@ class WarmSolver:
     def lazy_rows(self) -> tuple[Row, ...]:
         """Lazy rows in force."""
         return tuple(self._rows)
-
-
-def values_of(compiled: Compiled, x: Array, variables: Mapping[str, cp.Variable]) -> dict[str, Array]:
-    """Return the solution by variable name."""
-    return {name: x[compiled.columns(var)] for name, var in variables.items()}

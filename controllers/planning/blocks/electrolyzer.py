@@ -55,6 +55,30 @@ def heating_mw(device: Electrolyzer, heat: Any, step_min: float) -> Any:
     return device.stack_standby_mw * share * (sum(ahead) @ heat)
 
 
+def _rows(plant: Plant, p: cp.Variable, step_min: float) -> list[Any]:
+    """Return the rows of power, counts of stacks and hydrogen."""
+    device, v, params = plant.device, plant.v, plant.device.params
+    standing = device.stack_standby_mw
+    points, best_mw = electrolyzer.stack_points(device), electrolyzer.best_stack_mw(device)
+    least_mw = params.stack_load_min * params.stack_mw
+    own_mw = standing * (v["warm"] - v["on"]) + heating_mw(device, v["heat"], step_min)
+    return [
+        p == -v["work"] - own_mw - plant.heating,
+        v["work"] >= least_mw * v["on"],
+        # the plant lets no more stacks share a load than have their best: else starts would be saved in
+        # the plan alone
+        v["work"] >= best_mw * v["on"] - (best_mw - least_mw),
+        v["work"] <= params.stack_load_max * params.stack_mw * v["on"],
+        v["on"] <= v["warm"],
+        v["heat"] <= v["on"],
+        v["warm"][1:] - v["warm"][:-1] <= v["heat"][1:] + plant.ripe[1:],
+        v["start"][1:] >= v["on"][1:] - v["on"][:-1] - v["heat"][1:],
+        v["lost"] >= plant.owned - v["warm"][-1:],
+        *(v["h2"] <= a * v["work"] + b * v["on"] for a, b in upper_hull(points)),
+        v["h2"] >= chord(points)[0] * v["work"] + chord(points)[1] * v["on"],
+    ]
+
+
 def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
     """Return the block of an electrolyser plant.
 
@@ -73,25 +97,7 @@ def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
         correction=cp.Parameter(n, name=f"{name}_correction"),
         owned=cp.Parameter(1, name=f"{name}_owned"),
     )
-    v, standing = plant.v, device.stack_standby_mw
-    points, best_mw = electrolyzer.stack_points(device), electrolyzer.best_stack_mw(device)
-    least_mw = params.stack_load_min * params.stack_mw
-    own_mw = standing * (v["warm"] - v["on"]) + heating_mw(device, v["heat"], frame.axis.step_min)
-    rows = [
-        p == -v["work"] - own_mw - plant.heating,
-        v["work"] >= least_mw * v["on"],
-        # the plant lets no more stacks share a load than have their best: else starts would be saved in
-        # the plan alone
-        v["work"] >= best_mw * v["on"] - (best_mw - least_mw),
-        v["work"] <= params.stack_load_max * params.stack_mw * v["on"],
-        v["on"] <= v["warm"],
-        v["heat"] <= v["on"],
-        v["warm"][1:] - v["warm"][:-1] <= v["heat"][1:] + plant.ripe[1:],
-        v["start"][1:] >= v["on"][1:] - v["on"][:-1] - v["heat"][1:],
-        v["lost"] >= plant.owned - v["warm"][-1:],
-        *(v["h2"] <= a * v["work"] + b * v["on"] for a, b in upper_hull(points)),
-        v["h2"] >= chord(points)[0] * v["work"] + chord(points)[1] * v["on"],
-    ]
+    v = plant.v
 
     def relinearise(values: Values, situation: Situation) -> None:
         # a share of a stack is about to be rounded: its hydrogen says nothing of the rounded plant's
@@ -108,11 +114,11 @@ def block(park: Park, device: Electrolyzer, frame: Frame) -> Block:
         id=name,
         p_mw=p,
         variables=v,
-        constraints=tuple(rows),
+        constraints=tuple(_rows(plant, p, frame.axis.step_min)),
         costs={"starts": hot_cny * (frame.active[1:] @ v["start"][1:]) + cold_cny * cold},
         update=lambda situation: _update(plant, situation),
         series=lambda values, situation: _series(plant, values, situation),
-        reserve_up_mw=v["work"] - standing * v["on"],
+        reserve_up_mw=v["work"] - device.stack_standby_mw * v["on"],
         h2_kg_per_h=v["h2"] + plant.correction,
         relinearise=relinearise,
         rounded=lambda values: _rounded(plant, values),

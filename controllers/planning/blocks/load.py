@@ -1,14 +1,13 @@
 """Load with an interruptible part: blocks behind breakers under a ledger of calls, and a trimmed part."""
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import cvxpy as cp
 import numpy as np
 import numpy.typing as npt
 
 from controllers.planning.blocks.block import Block, Bounds, Values
+from controllers.planning.blocks.calls import Calls, closing, ledger, longest_steps, power, rebound_steps
 from controllers.planning.slots import Frame, Situation
 from vpp.park.interruption import is_trimmable
 from vpp.park.model import Park
@@ -24,47 +23,13 @@ def is_interruptible(load: Load) -> bool:
     return load.notice_class is not NoticeClass.NEVER and load.blocks > 0 and load.interruptible_share > 0
 
 
-def rebound_steps(load: Load, step_min: float) -> tuple[float, ...]:
-    """Return by step after a block closed the share of the step in which it draws its rebound."""
-    left, shares = load.restart_min / step_min if load.rebound_share > 0 else 0.0, []
-    while left > 1e-9:
-        shares.append(min(1.0, left))
-        left -= 1.0
-    return tuple(shares)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calls:
-    """Variables and parameters of an interruptible load, each (n,) but `calls_left`."""
-
-    p: cp.Variable
-    begun: cp.Variable
-    """Calls begun up to and with each slot; those begun less those ended is 1 while a call runs."""
-    ended: cp.Variable
-    open: cp.Variable
-    shut: cp.Variable
-    """Blocks that close again."""
-    modulated: cp.Variable
-    demand: cp.Parameter
-    part: cp.Parameter
-    """MW of one block."""
-    rebound: cp.Parameter
-    """MW that one block draws on top after it closed."""
-    energy_cny: cp.Parameter
-    """CNY for one block open over each slot."""
-    calls_left: cp.Parameter
-    """(DAYS,)."""
-
-
 def block(park: Park, load: Load, frame: Frame) -> Block:
     """Return the block of a load: p_mw = -(load - shed - modulated + rebound).
 
     `open` breakers of equal parts of the interruptible share; a call lasts while any is open, at most
-    `max_shed_min`; after it `min_between_sheds_min` must pass; calls of a day are limited. Calls begun
-    and ended are counted from the start: every rule of the ledger is then a difference of two counts,
-    a matrix whose relaxation has integral corners for one load alone. Energy not served costs the
-    contract's energy price, each block that closes again its restart cost and `rebound_share` of its
-    power for `restart_min`. The modulated part needs no call. A call that runs at the start is held to
+    `max_shed_min`; after it `min_between_sheds_min` must pass; calls of a day are limited. Energy not
+    served costs the contract's energy price, each block that closes again its restart cost and
+    `rebound_share` of its power for `restart_min`. The modulated part needs no call. A call that runs at the start is held to
     the end of its longest duration, since closing needs a permission that the plan does not have.
     """
     n, name = frame.axis.n, load.id
@@ -100,13 +65,13 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
         }
 
     energy = own.energy_cny @ own.open + price * (frame.dt_h @ own.modulated)
-    ledger = _ledger(load, own, frame)
+    rules = ledger(load, own, frame)
     return Block(
         id=name,
         p_mw=own.p,
         variables={x: getattr(own, x) for x in VARIABLES},
-        constraints=(*_power(load, own, frame), _closing(load, own, frame), *ledger),
-        ledger=tuple(ledger),
+        constraints=(*power(load, own, frame), closing(load, own, frame), *rules),
+        ledger=tuple(rules),
         costs={"interruption": energy + load.restart_cost_cny * (frame.active[1:] @ own.shut[1:])},
         update=update,
         series=series,
@@ -134,56 +99,6 @@ def rebound_mw(
     for j, share in enumerate(rebound_steps(load, step_min)):
         out[j:] += share * shut[: len(opened) - j]
     return out * part_mw * load.rebound_share
-
-
-def longest_steps(load: Load, step_min: int) -> int:
-    """Return the steps of the longest call; a call of less than a step still takes one."""
-    return max(1, int(load.max_shed_min // step_min))
-
-
-def _power(load: Load, own: Calls, frame: Frame) -> list[Any]:
-    """Return the rows of what is drawn: what is shed, trimmed and drawn again after a call."""
-    shed, rebound = cp.multiply(own.part, own.open), 0.0
-    for j, share in enumerate(rebound_steps(load, frame.axis.step_min)):
-        rebound = rebound + share * (
-            cp.hstack([np.zeros(j), own.shut[: frame.axis.n - j]]) if j else own.shut
-        )
-    rows = [own.p == shed + own.modulated - own.demand - cp.multiply(own.rebound, rebound)]
-    if load.continuous_modulation_share > 0 and load.interruptible_share > 0:
-        most = max(load.interruptible_share, load.continuous_modulation_share)
-        rows.append(shed + own.modulated <= most * own.demand)
-        rows.append(own.modulated <= load.continuous_modulation_share * (own.demand - shed))
-    return rows
-
-
-def _closing(load: Load, own: Calls, frame: Frame) -> Any:
-    """Return the rows by which all that is open closes within the longest call.
-
-    The ledger implies them for whole calls; without them a relaxation follows one part of a call by the
-    next and never pays a restart.
-    """
-    n, longest = frame.axis.n, longest_steps(load, frame.axis.step_min)
-    closed = sum(own.shut[1 + j : n - longest + 1 + j] for j in range(longest))
-    return closed >= own.open[: n - longest]
-
-
-def _ledger(load: Load, own: Calls, frame: Frame) -> list[Any]:
-    """Return the rows of calls: how long, how often, with how much rest, and what closes when."""
-    longest = longest_steps(load, frame.axis.step_min)
-    # two calls with no closed step between them would be one
-    rest = max(1, frame.axis.steps_of(load.min_between_sheds_min))
-    call = own.begun - own.ended
-    return [
-        own.open <= load.blocks * call,
-        call <= own.open,
-        own.begun[1:] >= own.begun[:-1],
-        own.ended[1:] >= own.ended[:-1],
-        own.ended[longest:] >= own.begun[:-longest],
-        own.begun[rest:] <= own.ended[:-rest] + 1,
-        own.begun[:rest] <= 1,
-        own.shut[1:] >= own.open[:-1] - own.open[1:],
-        frame.days[:, 1:] @ (own.begun[1:] - own.begun[:-1]) <= own.calls_left,
-    ]
 
 
 def _bounds(load: Load, situation: Situation) -> Bounds:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from controllers.planning.blocks.block import Bounds, Values
-from controllers.planning.blocks.load import longest_steps
+from controllers.planning.blocks.calls import longest_steps
 from controllers.planning.slots import Situation, Window
 from vpp.types import Array, Load
 
