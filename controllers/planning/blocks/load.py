@@ -29,8 +29,9 @@ def block(park: Park, load: Load, frame: Frame) -> Block:
     `open` breakers of equal parts of the interruptible share; a call lasts while any is open, at most
     `max_shed_min`; after it `min_between_sheds_min` must pass; calls of a day are limited. Energy not
     served costs the contract's energy price, each block that closes again its restart cost and
-    `rebound_share` of its power for `restart_min`. The modulated part needs no call. A call that runs at the start is held to
-    the end of its longest duration, since closing needs a permission that the plan does not have.
+    `rebound_share` of its power for `restart_min`. The modulated part needs no call. A call that runs at
+    the start is held to the end of its longest duration, since closing needs a permission that the plan
+    does not have.
     """
     n, name = frame.axis.n, load.id
     if not is_interruptible(load):
