@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from network import tangent
 from network.contingency import Breach, Operation, OutageFlows
-from network.security import STEP_MW, Cut, cuts, limit_values
+from network.security import STEP_MW, Cut, limit_values, rows
 from vpp.types import Array, TieSensitivity
 
 ALIKE_PERCENT, ALIKE_PU = 4.0, 0.004
@@ -131,9 +131,9 @@ def _differences(flows: OutageFlows, outage: str, point: Operation) -> Array:
 def outage_cuts(
     flows: OutageFlows, breaches: Sequence[Breach], before: Operation, elements: Sequence[str]
 ) -> tuple[Cut, ...]:
-    """Return one row in MW for each breach, over the elements that the caller may move.
+    """Return one row in MW for each limit, broken or near, over the elements that the caller may move.
 
-    Named as `Breach.name`; a breach without a solution, or that none of them moves, yields none.
+    Named as `Breach.name`; one without a solution, or that none of them moves, yields none.
     """
     known = [b for b in breaches if np.isfinite(b.value)]
     ids = flows.oracle.elements
@@ -147,4 +147,4 @@ def outage_cuts(
         )
         for b, coeff in zip(known, slopes(flows, known, before), strict=True)
     ]
-    return cuts(models, elements)
+    return rows(models, elements)

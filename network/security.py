@@ -5,7 +5,7 @@ are `branch:NAME` (loading_percent), `voltage_max:BUS` (vm_pu) and `voltage_min:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -186,9 +186,8 @@ def sensitivities_all(
     follows = np.array(
         [0.0 if commands_q(oracle.park, e) else q_per_p(oracle.park, e) for e in oracle.elements]
     )
-    moving = _tangent if has_tangent(oracle) else _differences
     held = None if positions is None else positions[at]
-    values, d_values, d_losses = moving(oracle, (p_mw[at], q_mvar[at], held), at, follows)
+    values, d_values, d_losses = derivatives(oracle, (p_mw[at], q_mvar[at], held), at, follows)
     rows = limit_rows(oracle.park, oracle.buses, oracle.branches)
     wanted = np.isin(rows.names, requested)
     near = (values > rows.upper - rows.near) | wanted
@@ -206,6 +205,17 @@ def sensitivities_all(
         )
         for i in range(len(at))
     )
+
+
+def derivatives(
+    oracle: Oracle, point: Point, steps: npt.NDArray[np.int64], follows: Array
+) -> tuple[Array, Array, Array]:
+    """Return limits (steps, rows) and the derivatives of limits (steps, elements, rows) and of losses.
+
+    By each element's MW; Q moves by `follows` (elements,) with it. nan where a step has no solution.
+    """
+    moving = _tangent if has_tangent(oracle) else _differences
+    return moving(oracle, point, steps, follows)
 
 
 def _tangent(
@@ -259,17 +269,23 @@ def _linear(
 
 
 def cuts(models: Sequence[TieSensitivity], elements: Sequence[str]) -> tuple[Cut, ...]:
-    """Return one row in MW space for each violated limit of the linear models.
+    """Return one row in MW space for each violated limit of the linear models; see `rows`."""
+    broken = []
+    for model in models:
+        value = {name: x for name, x in model.value.items() if x > model.limit[name]}
+        broken.append(replace(model, value=value))
+    return rows(broken, elements)
+
+
+def rows(models: Sequence[TieSensitivity], elements: Sequence[str]) -> tuple[Cut, ...]:
+    """Return one row in MW space for each limit of the linear models, broken or not.
 
     `elements` are the ids that the caller may move; all others are taken as they were. A limit that
-    none of them moves yields no cut: it stays a violation.
+    none of them moves yields no row: it stays a violation.
     """
     found = []
     for model in models:
         for name, value in model.value.items():
-            limit = model.limit[name]
-            if value <= limit:
-                continue
             coeff = {i: model.rows[name][i] for i in elements}
             scale = max((abs(x) for x in coeff.values()), default=0.0)
             if scale <= DEAF_PER_MW:
@@ -277,6 +293,6 @@ def cuts(models: Sequence[TieSensitivity], elements: Sequence[str]) -> tuple[Cut
             margin = MARGIN_PERCENT if name.startswith("branch:") else MARGIN_VM_PU
             row = {i: x / scale for i, x in coeff.items()}
             held = sum(x * model.p_mw[i] for i, x in row.items())
-            upper = (limit - margin - value) / scale + held
+            upper = (model.limit[name] - margin - value) / scale + held
             found.append(Cut(step=model.step, name=name, coeff=row, upper=upper, margin_mw=margin / scale))
     return tuple(found)

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from controllers.planning.bill import gross_cny
+from controllers.planning.carried import carried, limits_of
 from controllers.planning.pins import can_be_held, given_up, held, in_the_way
 from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
 from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
 from controllers.planning.search import begun, is_large, rounded, searched
-from controllers.planning.security import Secured, losses_at, secure
+from controllers.planning.security import TIE_TOLERANCE_MW, Secured, losses_at, secure
 from controllers.planning.slots import Situation
 from controllers.planning.solve import Solution, SolveStatus, WarmSolver
 from network.powerflow import Oracle
@@ -44,6 +46,8 @@ class Course:
     end: datetime
     linear: dict[datetime, tuple[TieSensitivity, float]] = field(default_factory=dict)
     """By start of step the last network model and losses (MW)."""
+    limits: frozenset[tuple[datetime, str]] = frozenset()
+    """Limits after outages that the last plan had rows for, by start of step."""
 
 
 def optimised(course: Course, oracle: Oracle, now: Situation, until_true_s: float) -> Iterator[Candidate]:
@@ -137,6 +141,8 @@ def _kept(
     if not fixed or (lower > upper + 1e-9).any():
         return None
     course.solver.load(lower, upper)
+    known = carried(course.model, oracle, now, course.limits)
+    course.solver.add_rows([row_of(course.model, now, cut) for cut in known])
     integers = course.model.integers
     free = integers[lower[integers] < upper[integers]]
     solution = course.solver.run(integers=NO_INTEGERS, seconds=until_true_s - monotonic_s())
@@ -153,9 +159,12 @@ def _kept(
         first=solution,
         losses=losses,
         deadline_true_s=until_true_s,
+        known_cuts=known,
+        look_below_mw=TIE_TOLERANCE_MW,
     )
     if secured is None:
         return None
+    course.limits = limits_of(now, secured)
     words = "optimal for the commitments of the previous plan"
     return plan_of(course.model, now, secured, Verdict(status=words, gap_cny=math.nan, optimal=True))
 
@@ -176,7 +185,7 @@ def _searched(
     relaxed = solver.run(integers=NO_INTEGERS, seconds=until_true_s - monotonic_s())
     if relaxed.status is not SolveStatus.OPTIMAL:
         return None
-    gross = sum(abs(c) for c in costs_of(model, relaxed.x).values())
+    gross = gross_cny(costs_of(model, relaxed.x))
     cuts: tuple[Cut, ...] = ()
     best: tuple[Solution, Secured] | None = None
     for attempt in range(SEARCHES):
@@ -213,6 +222,7 @@ def _searched(
     if best is None:
         return None
     solution, secured = best
+    course.limits = limits_of(now, secured)
     gap = max(0.0, solution.objective - float(np.fmax(solution.bound, relaxed.objective)))
     optimal = solution.status is SolveStatus.OPTIMAL
     words = "optimal within the gap" if optimal else "best found at the deadline or after the nodes allowed"

@@ -1,5 +1,6 @@
 """The AC loop: solve, check all steps by AC power flow, add what is violated as rows, solve again."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -48,13 +49,20 @@ class Secured:
     """Rows, as (step, name), that no dispatch can keep: they are held at what they are without one."""
     tie_error_mw: float
     """Largest difference between the linear tie power and the AC one."""
-    outages: Looked
-    """What the park's outages would do."""
+    looked: Looked | None
+    """What the park's outages would do; None where nobody has looked yet."""
 
     @property
     def states(self) -> AcStates:
         """AC states of all steps."""
         return self.reactive.states
+
+    @property
+    def outages(self) -> Looked:
+        """What the park's outages would do; ValueError where nobody has looked yet."""
+        if self.looked is None:
+            raise ValueError("the outages of this solution have not been looked at")
+        return self.looked
 
     @property
     def vars(self) -> tuple[Array, Array]:
@@ -64,7 +72,7 @@ class Secured:
     @property
     def curable_outages(self) -> tuple[Breach, ...]:
         """What outages would break and some dispatch may cure."""
-        return self.outages.curable(self.held)
+        return self.looked.curable(self.held) if self.looked is not None else ()
 
     @property
     def curable(self) -> tuple[Violation, ...]:
@@ -78,8 +86,8 @@ class Secured:
 
     @property
     def is_clean(self) -> bool:
-        """Return whether nothing curable is broken and the linear tie agrees with the AC one."""
-        return self.is_kept and self.tie_error_mw < TIE_TOLERANCE_MW
+        """Return whether nothing curable is broken, as looked at, and the linear tie meets the AC one."""
+        return self.looked is not None and self.is_kept and self.tie_error_mw < TIE_TOLERANCE_MW
 
 
 def losses_at(window_first: int, n: int, models: tuple[TieSensitivity, ...], losses_mw: Array) -> Losses:
@@ -124,17 +132,20 @@ def secure(
     deadline_true_s: float,
     known_cuts: tuple[Cut, ...] = (),
     near: tuple[Array, Array] | None = None,
+    look_below_mw: float = math.inf,
 ) -> Secured | None:
     """Return the solution made AC-clean with its integers fixed, or None when the first solve has no values.
 
     Each round settles the rounded variables, moves losses and efficiency curves to the solution,
     adds a row for each violated limit and re-solves warm. It ends when nothing curable is
     broken and the linear tie power agrees with the AC one, or after `MAX_ROUNDS` or at the deadline.
-    `near` is (q_mvar, positions) of a solution of the same situation.
+    `near` is (q_mvar, positions) of a solution of the same situation. Outages are looked at in every round;
+    with `look_below_mw` only after a solve whose tie power is off by less. What is returned is looked at.
     """
     lower, upper = bounds[0].copy(), bounds[1].copy()
     _fix(lower, upper, first.x, model.integers)
     now = _checked(model, oracle, situation, first, cuts=known_cuts, near=near)
+    now = _looked(model, oracle, situation, now) if math.isinf(look_below_mw) else now
     for round_ in range(2, MAX_ROUNDS + 1):
         losses = _moved(losses, model, situation, now.p_mw, now.states.losses_mw)
         last, now = now, _cut(model, oracle, situation, now)
@@ -150,14 +161,24 @@ def secure(
         again = solver.run(integers=np.empty(0, dtype=np.int64), seconds=seconds)
         if again.status is not SolveStatus.OPTIMAL:
             # out of time: what an earlier round settled and checked is still a plan that tells what it breaks
-            return last if last.rounds > 1 else None
+            return _looked(model, oracle, situation, last) if last.rounds > 1 else None
         now = _checked(
             model, oracle, situation, again, cuts=now.cuts, near=now.vars, rounds=round_, held=now.held
         )
+        if now.tie_error_mw < look_below_mw:
+            now = _looked(model, oracle, situation, now)
         moved = _settle(model, now.values, lower.copy(), upper.copy())
         if (now.is_clean and not moved) or monotonic_s() > deadline_true_s:
             break
-    return now
+    return _looked(model, oracle, situation, now)
+
+
+def _looked(model: Model, oracle: Oracle, situation: Situation, now: Secured) -> Secured:
+    """Return the same with what outages would do to it."""
+    if now.looked is not None:
+        return now
+    before = Operation(p_mw=now.p_mw, q_mvar=now.reactive.q_mvar, positions=now.reactive.positions)
+    return replace(now, looked=look(oracle, before, series_of(model, now.values, now.p_mw, situation)))
 
 
 def _settle(model: Model, values: Mapping[str, Values], lower: Array, upper: Array) -> bool:
@@ -187,7 +208,6 @@ def _checked(
     var = planned(oracle, situation, p, modes, near)
     states = var.states
     tie = (values["tie"]["import_mw"] - values["tie"]["export_mw"])[situation.window.span]
-    before = Operation(p_mw=p, q_mvar=var.q_mvar, positions=var.positions)
     return Secured(
         solution=solution,
         values=values,
@@ -198,7 +218,7 @@ def _checked(
         violations=tuple(v for v in violations(model.park, states) if v.rule in NETWORK_RULES),
         held=held,
         tie_error_mw=float(np.nanmax(np.abs(tie - states.p_tie_mw), initial=0.0)),
-        outages=look(oracle, before, series),
+        looked=None,
     )
 
 
@@ -207,11 +227,13 @@ def _cut(model: Model, oracle: Oracle, situation: Situation, now: Secured) -> Se
 
     Rows of earlier rounds stay: replacing them lets the solution swing between two points.
     """
-    after = rows_for(situation, now.outages, now.held, _movable(model))
-    found, held = [*now.cuts, *after.cuts], {*now.held, *after.held}
+    found, held = list(now.cuts), set(now.held)
+    if now.looked is not None:
+        after = rows_for(situation, now.looked, now.held, movable(model))
+        found, held = [*found, *after.cuts], held | after.held
     steps = sorted({v.step for v in now.curable if v.step is not None})
     linear = sensitivities_all(oracle, now.p_mw, *now.vars, steps=steps) if steps else ()
-    for cut in cuts(linear, _movable(model)):
+    for cut in cuts(linear, movable(model)):
         curable = is_curable(situation, cut)
         found.append(cut if curable else resting(situation, cut))
         held |= set() if curable else {(cut.step, cut.name)}
@@ -231,8 +253,8 @@ def _fix(lower: Array, upper: Array, x: Array, integers: npt.NDArray[np.int64]) 
     lower[integers] = upper[integers] = np.round(x[integers])
 
 
-def _movable(model: Model) -> list[str]:
-    """Elements whose power the plan decides; blocks that only follow others are left out."""
+def movable(model: Model) -> list[str]:
+    """Return the elements whose power the plan decides; blocks that only follow others are left out."""
     return list(model.park.resources) + [name for name in model.park.loads if model.blocks[name].integers]
 
 
