@@ -201,8 +201,9 @@ class WarmSolver:
             return Solution(
                 status=SolveStatus.FAILED, x=np.empty(0), objective=math.nan, bound=math.nan, words=found
             )
-        if not len(integers):
-            self._basis = self._core_basis()
+        if not len(integers) and highs.getNumRow() == len(self._bounds[2]):
+            # a basis with lazy rows fits no other problem
+            self._basis = highs.getBasis()
         value = float(info.objective_function_value)
         return Solution(
             status=SolveStatus.OPTIMAL
@@ -214,15 +215,6 @@ class WarmSolver:
             words=words,
             duals=np.empty(0) if len(integers) else np.array(highs.getSolution().row_dual),
         )
-
-    def _core_basis(self) -> Any:
-        """Return the last basis without lazy rows and their slacks; the solver mends what that leaves."""
-        basis = self._highs.getBasis()
-        columns, rows = len(self._bounds[0]), len(self._bounds[2])
-        if len(basis.row_status) > rows:
-            basis.col_status, basis.row_status = basis.col_status[:columns], basis.row_status[:rows]
-            basis.alien = True
-        return basis
 
     def defect(self, x: Array, integers: npt.NDArray[np.int64]) -> str:
         """Return in words what is wrong with a solution, computed outside the solver; else ''."""
