@@ -7,6 +7,7 @@ were measured on pymodbus 3.16.1 (docs/decisions/modbus-transport.md).
 import asyncio
 import ssl
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -70,9 +71,8 @@ class Lane:
         self._endpoint, self._tls = endpoint, tls
         self._wire: Wire | None = None
         self._transaction = 0
-        self.lost = asyncio.Event()
-        """Set while there is no connection."""
-        self.lost.set()
+        self.lost: Callable[[], None] = lambda: None
+        """Called when a connection ends, whoever ended it."""
         self.trouble = ""
         """Why the last connect failed, in words."""
         self.wrong = self.timeouts = 0
@@ -91,7 +91,7 @@ class Lane:
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, wire = await loop.create_connection(
-                    lambda: Wire(self.lost.set), host, port, ssl=self._tls, server_hostname=name
+                    lambda: Wire(self.lost), host, port, ssl=self._tls, server_hostname=name
                 )
         except TimeoutError:
             self.trouble = f"nobody accepts a connection within {CONNECT_S:g} s"
@@ -100,9 +100,6 @@ class Lane:
             self.trouble = _words(failed)
             return False
         self._wire, self.trouble = wire, ""
-        self.lost.clear()
-        if wire.ended:
-            self.lost.set()
         return True
 
     def close(self) -> None:

@@ -1,20 +1,25 @@
-"""The field over Modbus/TCP: one owner task per endpoint, and a second lane to each shed terminal."""
+"""The field over Modbus/TCP: one owner task per connection, and a second lane to each shed terminal."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import ssl
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from controllers.acting.circuit import Circuit
 from controllers.acting.modbus import Lane
 from controllers.acting.owner import Owner, within
+from controllers.acting.unit import PollPlan, Unit, poll_plan
 from vpp.clock import Clock
 from vpp.park.endpoints import endpoints
 from vpp.park.model import Park
-from vpp.points import Block, command_points, decode, encode, read_blocks
+from vpp.points import Block, command_points, decode, encode
 from vpp.seeds import generator
-from vpp.types import Ack, Move, Outcome, Point, Quality, Reading, Setpoint, Trim
+from vpp.types import Ack, Endpoint, Link, Move, Outcome, Point, Quality, Reading, Setpoint, Trim
 
 POLL_SHARE = 0.2
 """Greatest share of a cycle that `read` waits for the polls it starts."""
+LOOK_S = 0.1
+"""True seconds that `look` waits at most: cut feeders are metered at 10 Hz."""
 WRITE_SHARE = 0.6
 """Greatest share of a cycle that `write` waits for answers."""
 TRIP_S = 1.0
@@ -27,31 +32,63 @@ MAX_COILS = 16
 class ModbusField:
     """Implements `Field`; use `start` and `stop`, or as an async context."""
 
-    def __init__(self, park: Park, clock: Clock) -> None:
-        self._clock, self._cycle_s = clock, park.horizon.cycle_s
+    def __init__(self, park: Park, clock: Clock, tls: ssl.SSLContext | None = None) -> None:
+        self._clock, self._cycle_s, self._tls = clock, park.horizon.cycle_s, tls
         self._points: dict[str, tuple[Point, ...]] = {}
-        self._owners: dict[str, Owner] = {}
-        self._shed: dict[str, Owner] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._units: dict[str, Unit] = {}
+        self._shed: dict[str, Unit] = {}
+        self._owners: dict[Unit, Owner] = {}
+        self._tasks: dict[Owner, asyncio.Task[None]] = {}
+        self._rounds: list[_Round] = []
         self._kept_alive_s = 0.0
-        for name, endpoint in endpoints(park).items():
+        self._running = False
+        self._add(park, endpoints(park))
+
+    def _add(self, park: Park, wanted: Mapping[str, Endpoint]) -> None:
+        """Make units and owners for endpoints; those of one host and port share connections."""
+        main: list[Unit] = []
+        shed: list[Unit] = []
+        for name, endpoint in wanted.items():
             points = park.register_maps[endpoint.register_map]
             self._points[name] = points
-            blocks = read_blocks(points)
-            self._owners[name] = Owner(name, Lane(endpoint), blocks, clock, generator(0, "jitter", name))
+            self._units[name] = self._unit(name, endpoint, poll_plan(points))
+            main.append(self._units[name])
             if name in park.loads and any(point.point == "block_1" for point in points):
                 cheap = (_first_coil(points),)
-                jitter = generator(0, "jitter", name, "shed")
-                self._shed[name] = Owner(name, Lane(endpoint), cheap, clock, jitter)
+                self._shed[name] = self._unit(f"{name}/shed", endpoint, PollPlan(fast=cheap, whole=cheap))
+                shed.append(self._shed[name])
+        for units in (main, shed):
+            for group in _by_address(units):
+                self._own(group)
+
+    def _unit(self, name: str, endpoint: Endpoint, plan: PollPlan) -> Unit:
+        jitter = generator(0, "jitter", name)
+        unit = Unit(name=name, endpoint=endpoint, plan=plan, clock=self._clock, circuit=Circuit(jitter))
+        unit.told = self._tell
+        return unit
+
+    def _own(self, group: Sequence[Unit]) -> None:
+        first = group[0]
+        lane = Lane(first.endpoint, self._tls if first.endpoint.security == "tls" else None)
+        owner = Owner(lane, group, self._clock, Circuit(generator(0, "connection", first.name)))
+        self._owners |= dict.fromkeys(group, owner)
+        if self._running:
+            self._run(owner)
+
+    def _run(self, owner: Owner) -> None:
+        self._tasks[owner] = asyncio.create_task(owner.run(), name=f"owner {owner.units[0].name}")
 
     async def start(self) -> None:
         """Start every owner; returns at once, devices come up as they answer."""
-        owners = (*self._owners.values(), *self._shed.values())
-        self._tasks = [asyncio.create_task(owner.run(), name=f"owner {owner.name}") for owner in owners]
+        self._running = True
+        for owner in dict.fromkeys(self._owners.values()):
+            self._run(owner)
 
     async def stop(self) -> None:
         """Close every connection; devices keep their last command and revert by themselves."""
-        await end(self._tasks)
+        self._running = False
+        await end(tuple(self._tasks.values()))
+        self._tasks.clear()
 
     async def __aenter__(self) -> "ModbusField":
         await self.start()
@@ -63,37 +100,62 @@ class ModbusField:
     async def read(self) -> Mapping[str, Reading]:
         """Start a poll of every endpoint and return what is freshest after a bounded wait."""
         self._raise_dead_owner()
-        for owner in self._owners.values():
-            owner.ask_poll()
         self._keep_alive()
-        waiting = [asyncio.ensure_future(owner.polled()) for owner in self._owners.values() if owner.ready]
-        if waiting:
-            _, late = await asyncio.wait(waiting, timeout=POLL_SHARE * self._cycle_s)
-            for task in late:
-                task.cancel()
-        return {name: self._reading(name, owner) for name, owner in self._owners.items()}
+        await self._poll(self._units.values(), POLL_SHARE * self._cycle_s)
+        return {name: self._reading(name, unit) for name, unit in self._units.items()}
+
+    async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
+        """Poll these endpoints alone, at once; what has not answered in `LOOK_S` shows its last reading."""
+        units = {name: self._units[name] for name in names}
+        await self._poll(units.values(), LOOK_S)
+        return {name: self._reading(name, unit) for name, unit in units.items()}
 
     async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         """Write each setpoint and read it back, all devices at once."""
-        futures = {s.device: self._command(s.device, command_points(s), self._owners) for s in setpoints}
-        return await within(futures, WRITE_SHARE * self._cycle_s, self._clock)
+        limit_s = WRITE_SHARE * self._cycle_s
+        futures = {
+            s.device: self._command(self._units[s.device], command_points(s), limit_s) for s in setpoints
+        }
+        return await within(futures, limit_s, self._clock)
 
     async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
-        """Write each load's breaker mask on its shed lane, all at once."""
+        """Write each load's breaker mask on its shed lane, or on its main one where that is down."""
         output = "test" if drill else "block"
-        futures = {
-            load: self._command(
-                load, {f"{output}_{k + 1}": float(mask >> k & 1) for k in range(MAX_COILS)}, self._shed
-            )
-            for load, mask in masks.items()
-        }
+        futures = {}
+        for load, mask in masks.items():
+            lane, main = self._shed[load], self._units[load]
+            values = {f"{output}_{k + 1}": float(mask >> k & 1) for k in range(MAX_COILS)}
+            futures[load] = self._command(lane if lane.ready or not main.ready else main, values, TRIP_S)
         return await within(futures, TRIP_S, self._clock)
 
-    def _command(
-        self, name: str, values: Mapping[str, float], lanes: Mapping[str, Owner]
-    ) -> "asyncio.Future[Ack]":
-        points = self._points[name]
-        polled = self._owners[name].latest
+    def links(self) -> dict[str, Link]:
+        """Return how every endpoint's circuit stands, shed lanes as `ID/shed`."""
+        return {unit.name: unit.link(owner.circuit, owner.connects) for unit, owner in self._owners.items()}
+
+    async def _poll(self, units: Iterable[Unit], seconds: float) -> None:
+        """Ask for polls and wait for those that can come, for at most so many true seconds."""
+        asked = tuple(units)
+        awaited = _Round({unit for unit in asked if unit.ready})
+        self._rounds.append(awaited)
+        try:
+            for unit in asked:
+                unit.ask_poll()
+            if awaited.left:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await awaited.over.wait()
+        finally:
+            self._rounds.remove(awaited)
+
+    def _tell(self, unit: Unit) -> None:
+        for one in self._rounds:
+            one.left.discard(unit)
+            if not one.left:
+                one.over.set()
+
+    def _command(self, unit: Unit, values: Mapping[str, float], within_s: float) -> "asyncio.Future[Ack]":
+        name = unit.device
+        points, polled = self._points[name], self._units[name].latest
         known = decode(points, polled.registers) if polled is not None else {}
         scales = {p.scale_point: known[p.scale_point] for p in points if p.scale_point in known}
         try:
@@ -106,15 +168,15 @@ class ModbusField:
                 Ack(device=name, outcome=outcome, detail=str(wrong), sent_true_s=now, done_true_s=now)
             )
             return refused
-        return lanes[name].submit(writes)
+        return unit.submit(writes, within_s)
 
-    def _reading(self, name: str, owner: Owner) -> Reading:
-        polled = owner.latest
+    def _reading(self, name: str, unit: Unit) -> Reading:
+        polled = unit.latest
         if polled is None:
             return Reading(values={}, quality=Quality.BAD, read_at=None, age_s=float("inf"))
         return Reading(
             values=decode(self._points[name], polled.registers),
-            quality=Quality.GOOD if owner.ready else Quality.STALE,
+            quality=Quality.GOOD if unit.ready else Quality.STALE,
             read_at=polled.at,
             age_s=max((self._clock.plant_now() - polled.at).total_seconds(), 0.0),
         )
@@ -123,22 +185,28 @@ class ModbusField:
         now = self._clock.true_s()
         if now - self._kept_alive_s >= KEEP_ALIVE_S:
             self._kept_alive_s = now
-            for owner in self._shed.values():
-                owner.ask_poll()
+            for unit in self._shed.values():
+                unit.ask_poll()
 
     def _raise_dead_owner(self) -> None:
         """Let an owner's bug end the process instead of leaving a silent dead task (fault R10)."""
-        for task in self._tasks:
+        for task in self._tasks.values():
             if task.done():
                 with suppress(asyncio.CancelledError):
                     task.result()
 
 
+class _Round:
+    """Units of which a poll is awaited."""
+
+    def __init__(self, left: set[Unit]) -> None:
+        self.left, self.over = left, asyncio.Event()
+
+
 async def end(tasks: Sequence["asyncio.Task[None]"]) -> None:
     """Cancel tasks again and again until they are done, for at most 2 true seconds.
 
-    `asyncio.wait_for` of Python 3.11, which pymodbus's connect uses, loses a cancellation that comes
-    together with its result.
+    asyncio can lose a cancellation that comes together with the result it was waiting for.
     """
     left = set(tasks)
     for _ in range(20):
@@ -146,6 +214,15 @@ async def end(tasks: Sequence["asyncio.Task[None]"]) -> None:
             task.cancel()
         if left:
             _, left = await asyncio.wait(left, timeout=0.1)
+
+
+def _by_address(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Return the units that share a connection; port 0 is nobody's yet."""
+    groups: dict[object, list[Unit]] = {}
+    for unit in units:
+        e = unit.endpoint
+        groups.setdefault((e.host, e.port, e.security) if e.port else unit, []).append(unit)
+    return list(groups.values())
 
 
 def _first_coil(points: Sequence[Point]) -> Block:

@@ -1,171 +1,257 @@
-"""The task that owns one connection: connects, polls, writes; writes go first."""
+"""The task that owns one connection and serves every unit behind it; writes go before polls."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
 
-import numpy as np
-
+from controllers.acting.circuit import BACKOFF_S, SLAM_S, Circuit
+from controllers.acting.mbap import CLOSED
 from controllers.acting.modbus import Answer, Lane
+from controllers.acting.unit import SLOW_EVERY, Job, Unit
 from vpp.clock import Clock
 from vpp.points import Block, Write
-from vpp.types import Ack, Outcome
+from vpp.types import Ack, LinkState, Outcome
 
-BACKOFF_S = (0.1, 5.0)
-"""First and greatest true seconds between two connects; doubled, with jitter (design, section 6)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Polled:
-    """The last complete poll of an endpoint."""
-
-    registers: Mapping[tuple[str, int], int]
-    at: datetime
-
-
-@dataclass(slots=True)
-class _Job:
-    writes: Sequence[Write]
-    done: asyncio.Future[Ack]
+OWED_S = 0.5
+"""Longest pause in true seconds after which an owed read-back is still worth waiting for."""
+PROBE_GAP_S = 2.0
+"""Least true seconds between two tries of units that failed behind a connection that lives: each may
+cost the others a time-out; assumption."""
 
 
 class Owner:
-    """Owns the lane of one endpoint.
+    """Owns one lane: connects, tries, serves; `units` may change only while it does not run.
 
-    `ready` is true after the first valid answer of a connection, which is always to a read. At
-    most one write waits: a newer one takes its place, since setpoints are absolute values.
+    A unit that fails closes the connection (a late answer could be taken for the next one), rests by
+    its own circuit, and does not keep the others from their next answer.
     """
 
-    def __init__(
-        self, name: str, lane: Lane, blocks: Sequence[Block], clock: Clock, jitter: np.random.Generator
-    ) -> None:
-        self.name = name
-        self._lane, self._blocks, self._clock, self._jitter = lane, blocks, clock, jitter
-        self._job: _Job | None = None
+    def __init__(self, lane: Lane, units: Sequence[Unit], clock: Clock, circuit: Circuit) -> None:
+        self.units = tuple(units)
+        self.lane, self.circuit, self._clock = lane, circuit, clock
+        gaps_s = [unit.endpoint.gap_ms * 1e-3 for unit in units]
+        self._gap_s = max(gaps_s)
+        self._in_flight = 1 if self._gap_s else min(unit.endpoint.max_in_flight for unit in units)
+        self._jobs: deque[Unit] = deque()
+        self._polls: deque[Unit] = deque()
         self._wake = asyncio.Event()
-        self._poll_due = True
-        self._polled = asyncio.Event()
-        self.latest: Polled | None = None
-        self.ready = False
+        self._heard = self._spoilt = False
+        self._why = ""
+        self._free_s = self._probe_s = 0.0
+        self._turn = 0
         self.connects = 0
-        self.refused_polls = 0
+        lane.lost = self._wake.set
+        for unit in units:
+            unit.wake = self._queue
 
-    def ask_poll(self) -> None:
-        """Ask for a poll; nothing happens twice while one is due."""
-        if self.ready:
-            self._polled.clear()
-        self._poll_due = True
+    def _queue(self, unit: Unit, job: bool) -> None:
+        (self._jobs if job else self._polls).append(unit)
         self._wake.set()
-
-    async def polled(self) -> None:
-        """Wait for the poll that was asked for; returns at once while nobody answers."""
-        await self._polled.wait()
-
-    def submit(self, writes: Sequence[Write]) -> "asyncio.Future[Ack]":
-        """Hand over writes that belong together; the future never raises."""
-        done: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        now = self._clock.true_s()
-        if not self.ready:
-            done.set_result(self._ack(Answer(outcome=Outcome.DISCONNECTED, detail="not connected"), now))
-            return done
-        if self._job is not None and not self._job.done.done():
-            late = Answer(outcome=Outcome.DISCONNECTED, detail="not sent: a newer command took its place")
-            self._job.done.set_result(self._ack(late, now))
-        self._job = _Job(writes, done)
-        self._wake.set()
-        return done
 
     async def run(self) -> None:
         """Serve for ever: connect, first a read, then whatever is asked; cancel to end."""
-        pause_s = BACKOFF_S[0]
         try:
             while True:
                 self.connects += 1
-                if await self._lane.open() and await self._poll():
-                    self.ready, pause_s = True, BACKOFF_S[0]
-                    await self._serve()
-                self._down()
-                await self._clock.sleep_true(pause_s * float(self._jitter.uniform(0.5, 1.0)))
-                pause_s = min(pause_s * 2, BACKOFF_S[1])
+                self.circuit.attempt()
+                self._heard, self._spoilt, self._why, least_s = False, False, "", 0.0
+                if await self.lane.open():
+                    await self._try_one()
+                    if self._heard:
+                        await self._serve()
+                    else:
+                        least_s = SLAM_S
+                self.lane.close()
+                pause_s = self._failed(least_s)
+                self._down(self.circuit.reason, soon=pause_s <= OWED_S)
+                await self._clock.sleep_true(pause_s)
         finally:
-            self._down()
-            self._lane.close()
+            self._down("control is ending", soon=False)
+            self.lane.close()
 
-    def _down(self) -> None:
-        self.ready = False
-        self._polled.set()
-        job, self._job = self._job, None
-        if job is not None and not job.done.done():
-            lost = Answer(outcome=Outcome.DISCONNECTED, detail="the connection was lost before it was sent")
-            job.done.set_result(self._ack(lost, self._clock.true_s()))
+    def _failed(self, least_s: float) -> float:
+        """Open the circuit and return the pause; what one unit spoilt costs the others a short one."""
+        if self._spoilt and any(unit.circuit.closed for unit in self.units):
+            self.circuit.pause_s = BACKOFF_S[0]
+        elif any(unit.circuit.state is LinkState.CONNECTING for unit in self.units[1:]):
+            # behind a gateway whose first units are dead others have not been tried yet
+            self.circuit.pause_s = min(self.circuit.pause_s, SLAM_S)
+        reason = self.lane.trouble or self._why or CLOSED
+        return self.circuit.failed(reason, self._clock.true_s(), least_s=least_s)
+
+    def _down(self, why: str, *, soon: bool) -> None:
+        self._jobs.clear()
+        self._polls.clear()
+        for unit in self.units:
+            unit.down(why, soon=soon)
+
+    async def _try_one(self) -> None:
+        """Poll one unit before anybody else: only a valid answer shows that somebody is there.
+
+        Those that answered last come first, then those never tried, then those that failed, in turn.
+        """
+        rank = {LinkState.CLOSED: 0, LinkState.CONNECTING: 1}
+        best = min(rank.get(unit.circuit.state, 2) for unit in self.units)
+        able = [unit for unit in self.units if rank.get(unit.circuit.state, 2) == best]
+        unit = able[self._turn % len(able)]
+        self._turn += 1
+        unit.circuit.attempt()
+        await self._poll(unit)
 
     async def _serve(self) -> None:
-        while self._lane.connected:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._lane.connected and (self._job is not None or self._poll_due):
-                if self._job is not None:
-                    job, self._job = self._job, None
-                    await self._perform(job)
-                else:
-                    await self._poll()
+        self.circuit.answered(self._clock.true_s())
+        for unit in self.units:
+            if unit.job is not None:
+                self._jobs.append(unit)
+            if not unit.ready:
+                unit.ask_poll()
+        if self._in_flight == 1 or len(self.units) == 1:
+            await self._work()
+            return
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(self._in_flight, len(self.units))):
+                workers.create_task(self._work())
 
-    async def _poll(self) -> bool:
-        """Poll every block; a waiting write goes in between. True after a complete poll."""
-        self._poll_due = False
+    async def _work(self) -> None:
+        """Do what waits, one thing after the other, until the connection ends."""
+        while self.lane.connected:
+            if self._jobs:
+                await self._perform(self._jobs.popleft())
+            elif self._polls:
+                await self._poll_in_turn(self._polls.popleft())
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _poll_in_turn(self, unit: Unit) -> None:
+        """Poll a unit; one that failed only when its pause is over, and seldom for all of them."""
+        if not unit.due:
+            return
+        circuit, now_s = unit.circuit, self._clock.true_s()
+        if circuit.state is LinkState.OPEN:
+            if now_s < max(circuit.retry_s, self._probe_s):
+                unit.due = False
+                unit.told(unit)
+                return
+            self._probe_s = now_s + PROBE_GAP_S
+            circuit.attempt()
+        await self._poll(unit)
+
+    async def _poll(self, unit: Unit) -> None:
+        """Poll every block; a waiting write goes in between."""
+        whole = not unit.ready or unit.polls % SLOW_EVERY == 0
+        blocks = unit.plan.whole if whole else unit.plan.fast
+        unit.polls += 1
+        unit.due = False
         registers: dict[tuple[str, int], int] = {}
+        width = self._in_flight if len(self.units) == 1 else 1
         try:
-            for block in self._blocks:
-                if self._job is not None and self.ready:
-                    job, self._job = self._job, None
-                    await self._perform(job)
-                answer = await self._lane.read(block)
-                if answer.outcome is not Outcome.ACKNOWLEDGED:
-                    self.refused_polls += answer.outcome is Outcome.REFUSED
-                    return False
-                registers |= {(block.table, block.address + i): x for i, x in enumerate(answer.registers)}
-            self.latest = Polled(registers=registers, at=self._clock.plant_now())
-            return True
+            for at in range(0, len(blocks), width):
+                while self._jobs and self.circuit.closed:
+                    await self._perform(self._jobs.popleft())
+                chunk = blocks[at : at + width]
+                if width == 1:
+                    answers = [await self._read(unit, chunk[0])]
+                else:
+                    answers = await asyncio.gather(*(self._read(unit, block) for block in chunk))
+                for block, answer in zip(chunk, answers, strict=True):
+                    if answer.outcome is not Outcome.ACKNOWLEDGED:
+                        unit.ready = unit.ready and unit.circuit.closed
+                        return
+                    registers.update(zip(_keys(unit, block), answer.registers, strict=True))
+            unit.keep(registers, whole=whole)
+            unit.ready = True
         finally:
-            self._polled.set()
+            unit.told(unit)
 
-    async def _perform(self, job: _Job) -> None:
-        sent_s = self._clock.true_s()
-        answer = Answer(outcome=Outcome.UNKNOWN, detail="interrupted")
+    async def _perform(self, unit: Unit) -> None:
+        job, unit.job = unit.job, None
+        if job is None:
+            return
+        unit.working = True
+        answer: Answer | None = Answer(outcome=Outcome.UNKNOWN, detail="interrupted")
         try:
-            for write in job.writes:
-                answer = await self._one(write)
-                if answer.outcome is not Outcome.ACKNOWLEDGED:
-                    break
+            answer = await self._carry_out(unit, job)
         finally:
-            if not job.done.done():
-                job.done.set_result(self._ack(answer, sent_s))
+            unit.working = False
+            self._settle(unit, job, answer)
 
-    async def _one(self, write: Write) -> Answer:
-        """Write, then read back; a write without an answer may have been executed, so look."""
-        answer = await self._lane.write(write)
-        unknown = answer.outcome is Outcome.UNKNOWN
-        if answer.outcome is not Outcome.ACKNOWLEDGED and not (unknown and await self._lane.open()):
-            return answer
-        back = await self._lane.read(Block(write.table, write.address, len(write.registers)))
-        if back.outcome is not Outcome.ACKNOWLEDGED:
-            return Answer(outcome=Outcome.UNKNOWN, detail=f"not read back: {back.detail or back.outcome}")
-        if back.registers != tuple(write.registers):
-            if unknown:
-                return Answer(outcome=Outcome.UNKNOWN, detail="no answer, and reads back differently")
-            return Answer(outcome=Outcome.WRONG, detail="acknowledged, but reads back differently")
-        return Answer(outcome=Outcome.ACKNOWLEDGED, detail="confirmed by read-back" if unknown else "")
+    def _settle(self, unit: Unit, job: Job, answer: Answer | None) -> None:
+        """Give the answer away; without one the job stays for the next connection, where none newer waits."""
+        if answer is not None:
+            unit.finish(job, answer)
+        elif unit.job is not None:
+            unit.give_up(job, "a newer command took its place")
+        else:
+            unit.job = job
+            return
+        if unit.job is not None:
+            self._queue(unit, True)
 
-    def _ack(self, answer: Answer, sent_s: float) -> Ack:
-        return Ack(
-            device=self.name,
-            outcome=answer.outcome,
-            detail=answer.detail,
-            sent_true_s=sent_s,
-            done_true_s=self._clock.true_s(),
-        )
+    async def _carry_out(self, unit: Unit, job: Job) -> Answer | None:
+        """Return what became of a job; None where a read-back is owed on the next connection."""
+        for position in range(job.position, len(job.writes)):
+            write = job.writes[position]
+            unanswered = job.owed
+            if not unanswered:
+                if self._clock.true_s() > job.deadline_s:
+                    return Answer(outcome=Outcome.DISCONNECTED, detail="not sent: it is too late for it")
+                job.position = position
+                job.sent_s = job.sent_s if job.sent_s is not None else self._clock.true_s()
+                answer = await self._write(unit, write)
+                if answer.outcome is Outcome.UNKNOWN:
+                    # it may have been executed: look, on the next connection
+                    job.owed = True
+                    return None
+                if answer.outcome is not Outcome.ACKNOWLEDGED:
+                    return answer
+            back = await self._read(unit, Block(write.table, write.address, len(write.registers)))
+            if back.outcome is not Outcome.ACKNOWLEDGED:
+                return Answer(outcome=Outcome.UNKNOWN, detail=f"not read back: {back.detail or back.outcome}")
+            if back.registers != tuple(write.registers):
+                return (
+                    Answer(outcome=Outcome.UNKNOWN, detail="no answer, and reads back differently")
+                    if unanswered
+                    else Answer(outcome=Outcome.WRONG, detail="acknowledged, but reads back differently")
+                )
+            job.owed = False
+            confirmed = "confirmed by read-back" if unanswered else ""
+        return Answer(outcome=Outcome.ACKNOWLEDGED, detail=confirmed if job.writes else "")
+
+    async def _read(self, unit: Unit, block: Block) -> Answer:
+        await self._rest()
+        return self._heed(unit, await self.lane.read(block, unit.endpoint))
+
+    async def _write(self, unit: Unit, write: Write) -> Answer:
+        await self._rest()
+        return self._heed(unit, await self.lane.write(write, unit.endpoint))
+
+    async def _rest(self) -> None:
+        """Leave the device the time between two requests that its row asks for."""
+        if self._gap_s and (wait_s := self._free_s - self._clock.true_s()) > 0:
+            await self._clock.sleep_true(wait_s)
+
+    def _heed(self, unit: Unit, answer: Answer) -> Answer:
+        if self._gap_s:
+            self._free_s = self._clock.true_s() + self._gap_s
+        unit.count(answer)
+        if answer.outcome in (Outcome.ACKNOWLEDGED, Outcome.REFUSED):
+            self._heard = True
+        else:
+            self._why = self._why or answer.detail
+            if unit.at_fault(answer):
+                self._spoilt = True
+                unit.circuit.failed(answer.detail, self._clock.true_s())
+        return answer
+
+
+def _keys(unit: Unit, block: Block) -> tuple[tuple[str, int], ...]:
+    keys = unit.keys.get(block)
+    if keys is None:
+        keys = tuple((block.table, block.address + k) for k in range(block.count))
+        unit.keys[block] = keys
+    return keys
 
 
 async def within(

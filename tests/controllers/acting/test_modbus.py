@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import pairwise
 
@@ -11,9 +11,11 @@ import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from controllers.acting.circuit import Circuit
 from controllers.acting.modbus import Lane
 from controllers.acting.modbus_field import ModbusField, end
 from controllers.acting.owner import Owner
+from controllers.acting.unit import PollPlan, Unit
 from vpp.clock import RealClock, Schedule, monotonic_s
 from vpp.points import Block, Write
 from vpp.seeds import generator
@@ -151,12 +153,31 @@ async def test_a_peer_that_hangs_up_is_noticed_before_the_time_out(real_clock):
 
 @asynccontextmanager
 async def owned(port, clock):
-    owner = Owner("X", Lane(endpoint(port)), (READ,), clock, generator(1, "test"))
+    circuit = Circuit(generator(1, "test"))
+    plan = PollPlan(fast=(READ,), whole=(READ,))
+    unit = Unit(name="X", endpoint=endpoint(port), plan=plan, clock=clock, circuit=circuit)
+    owner = Owner(Lane(endpoint(port)), (unit,), clock, Circuit(generator(2, "test")))
     task = asyncio.create_task(owner.run())
     try:
-        yield owner
+        yield Owned(owner, unit)
     finally:
         await end([task])
+
+
+@dataclass
+class Owned:
+    owner: Owner
+    unit: Unit
+
+    @property
+    def ready(self):
+        return self.unit.ready
+
+    def submit(self, writes):
+        return self.unit.submit(writes, 1.0)
+
+    def ask_poll(self):
+        self.unit.ask_poll()
 
 
 async def until(true, clock):
@@ -207,7 +228,7 @@ async def test_the_first_frame_of_every_connection_is_a_read(real_clock):
         for _ in range(3):
             await until(lambda: owner.ready, real_clock)
             assert (await owner.submit([WRITE])).outcome is Outcome.ACKNOWLEDGED
-            owner._lane.close()
+            owner.owner.lane.close()
             owner.ask_poll()
             await until(lambda: not owner.ready or seen["connections"] > len(seen["first"]), real_clock)
         await until(lambda: owner.ready, real_clock)
@@ -221,20 +242,38 @@ async def test_nothing_waits_for_a_device_that_is_not_there(real_clock, unused_p
         assert {ack.outcome for ack in acks} == {Outcome.DISCONNECTED}
 
 
+class Hurried:
+    """A real clock whose pauses pass at once."""
+
+    def __init__(self, clock):
+        self.clock, self.skipped_s = clock, 0.0
+
+    def __getattr__(self, name):
+        return getattr(self.clock, name)
+
+    def true_s(self):
+        return self.clock.true_s() + self.skipped_s
+
+    async def sleep_true(self, seconds):
+        self.skipped_s += seconds
+        await self.clock.sleep_true(0.001)
+
+
 async def test_a_peer_that_accepts_and_closes_meets_no_connect_storm(real_clock):
-    connections = []
+    clock, connections = Hurried(real_clock), []
 
     async def slam(reader, writer):
-        connections.append(real_clock.true_s())
+        connections.append(clock.true_s())
         writer.close()
 
     server = await asyncio.start_server(slam, "127.0.0.1", 0)
-    async with owned(server.sockets[0].getsockname()[1], real_clock) as owner:
-        await real_clock.sleep_true(1.5)
+    async with owned(server.sockets[0].getsockname()[1], clock) as owner:
+        await until(lambda: len(connections) >= 10, real_clock)
         assert not owner.ready
-        assert 2 <= len(connections) <= 6
         gaps = [b - a for a, b in pairwise(connections)]
+        assert min(gaps) > 0.99, "no more than one connect a second"
         assert gaps[-1] > gaps[0]
+        assert max(gaps) < 5.5
     server.close()
 
 
