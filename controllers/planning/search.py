@@ -29,6 +29,8 @@ LARGE_COLUMNS = 12_000
 """Columns from which a search takes seconds, not tenths (measured: 6,800 and 26,800 columns)."""
 DOUBT = 0.25
 """Distance of a relaxed integer from the plan's from which a first, narrow search may change it."""
+NARROW_GAP = 0.25
+"""Share of the gap at which that search ends: what it finds must leave room for the proof."""
 MAX_CALL_ROUNDS = 14
 """Loads whose calls are settled one by one; the rest at once."""
 MAX_WAKINGS = 3
@@ -103,12 +105,14 @@ def searched(search: Search) -> Solution:
     if search.relaxed.status is SolveStatus.OPTIMAL:
         awake = _shedding(search, search.relaxed.x)
         if is_large(search.model) and search.best is not None and _goes_on(search):
-            _decided(search, awake, _doubtful(search, search.best.x))
+            _decided(search, awake, _doubtful(search, search.best.x), NARROW_GAP * search.gap_cny)
         for k in range(MAX_WAKINGS):
             if not _goes_on(search):
                 break
             every = k == MAX_WAKINGS - 1
-            bound, used = _decided(search, set(_callable(search)) if every else awake, search.bounds)
+            bound, used = _decided(
+                search, set(_callable(search)) if every else awake, search.bounds, search.gap_cny
+            )
             search.bound = max(search.bound, bound)
             if not used:
                 break
@@ -162,7 +166,9 @@ def _shedding(search: Search, x: Array) -> set[str]:
     return {name for name, span in where.items() if x[span].max(initial=0.0) > OPENED}
 
 
-def _decided(search: Search, awake: set[str], bounds: tuple[Array, Array]) -> tuple[float, set[str]]:
+def _decided(
+    search: Search, awake: set[str], bounds: tuple[Array, Array], gap_cny: float
+) -> tuple[float, set[str]]:
     """Let the solver decide machines and the loads awake inside bounds, and keep what it finds.
 
     Return the least that any plan inside them costs, and the loads that could not be left quiet.
@@ -182,7 +188,7 @@ def _decided(search: Search, awake: set[str], bounds: tuple[Array, Array]) -> tu
     found = solver.run(
         integers=_integers(search, set(model.blocks) - set(quiet)),
         seconds=search.until_true_s - monotonic_s(),
-        gap_cny=search.gap_cny,
+        gap_cny=gap_cny,
     )
     solver.leave_out([])
     solver.bound(*search.bounds)

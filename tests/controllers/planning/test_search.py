@@ -76,7 +76,7 @@ def test_loads_that_the_relaxation_leaves_quiet_are_woken_where_they_are_used(pr
     monkeypatch.setattr(searching, "OPENED", 1e9)
     blind = begin(problem)
     monkeypatch.undo()
-    bound, used = searching._decided(blind, set(), blind.bounds)
+    bound, used = searching._decided(blind, set(), blind.bounds, GAP_CNY)
     assert bound <= whole.objective + 1e-6
     assert blind.value >= whole.bound - 1e-6
     assert bool(used) == (problem[1].park.contracts.tie.import_max_mw < 100)
