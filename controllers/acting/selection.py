@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -14,6 +15,8 @@ STEPS = 20_000
 """Grid of the exact search over the ordered MW: at most 1 kW up to 20 MW, 0.005 % beyond."""
 EPSILON_MW = 1e-9
 """What one more breaker counts among equal cuts: fewer and earlier ranked ones win."""
+NEAR = 24
+"""Blocks on each side of the place where the table's ranks reach the order, tried before all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,8 @@ def armed(
 ) -> tuple[Block, ...]:
     """Return every breaker that may open within seconds, ranked.
 
-    Left out: loads with minutes of notice or none, a bad reading, no call left, or a rest time
-    that runs. Rank: priority, price, rest time after the call, calls left.
+    Left out: loads with minutes of notice or none, a bad reading, no call left, a rest time that runs,
+    or a lock-out. Rank: priority, price, a call that runs already, rest time after the call, calls left.
     """
     fit = [n for n, load in loads.items() if load.blocks and _may(load, readings.get(n), calls[n])]
     ranked = sorted(
@@ -60,6 +63,7 @@ def armed(
         key=lambda n: (
             loads[n].priority,
             loads[n].contract_energy_cny_per_kwh,
+            calls[n]["open_blocks"] == 0,
             loads[n].min_between_sheds_min,
             -calls[n]["calls_left"],
             n,
@@ -85,16 +89,17 @@ def _may(load: Load, reading: Reading | None, calls: Mapping[str, float]) -> boo
         and reading is not None
         and reading.quality is not Quality.BAD
         and "p_mw" in reading.values
+        and calls.get("locked_min", 0.0) <= 0
         and (running or (calls["calls_left"] > 0 and calls["rest_min"] <= 0))
     )
 
 
 def select(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
-    """Return the blocks with the smallest over-cut of at least `need_mw`.
+    """Return the blocks with the smallest over-cut of at least `need_mw`, in the order of their ranks.
 
     Lower priorities are left alone as long as the higher ones are enough together. Equal cuts: the
     lower sum of ranks. Where everything is not enough, everything. The over-cut is the smallest to
-    within one grid step of `need_mw / STEPS` (at least 1 kW) per block.
+    within one grid step of `need_mw / STEPS` (at least 1 kW) per block (docs/decisions/shed-order.md).
     """
     if need_mw <= 0 or not blocks:
         return ()
@@ -102,8 +107,28 @@ def select(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
     for level in sorted({block.priority for block in blocks}):
         enough += [block for block in blocks if block.priority == level]
         if sum(block.mw for block in enough) >= need_mw:
-            return _smallest(enough, need_mw)
+            return _by_rank(enough, need_mw) or _smallest(enough, need_mw)
     return tuple(enough)
+
+
+def _by_rank(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
+    """Return the table's first blocks with a choice around its end, where that leaves no over-cut.
+
+    Empty where the choice is over by more than one grid step, or where there are too few blocks for it.
+    """
+    sums = list(accumulate(block.mw for block in blocks))
+    last = next((i for i, total in enumerate(sums) if total >= need_mw), len(blocks) - 1)
+    first = last - NEAR
+    if first <= 0:
+        return ()
+    near = _smallest(blocks[first : last + NEAR], need_mw - sums[first - 1])
+    over_mw = sums[first - 1] + sum(block.mw for block in near) - need_mw
+    return (*blocks[:first], *near) if 0 <= over_mw <= grid_mw(need_mw) else ()
+
+
+def grid_mw(need_mw: float) -> float:
+    """Return the step of the search, MW: two cuts that are nearer count as equal."""
+    return max(need_mw / STEPS, 1e-3)
 
 
 def _smallest(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
@@ -112,7 +137,7 @@ def _smallest(blocks: Sequence[Block], need_mw: float) -> tuple[Block, ...]:
     Each cell keeps the greatest true sum that rounds down to it, so no subset that is enough gets
     lost by rounding, and the answer is at most one grid step per block above the best.
     """
-    grid = max(need_mw / STEPS, 1e-3)
+    grid = grid_mw(need_mw)
     weights = [int(block.mw / grid) for block in blocks]
     size = int(need_mw / grid) + max(weights) + 2
     sums = np.full(size, -np.inf)
