@@ -1,13 +1,13 @@
 """The field over Modbus/TCP: one owner task per connection, and a second lane to each shed terminal."""
 
 import asyncio
-import ssl
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from controllers.acting.circuit import Circuit
 from controllers.acting.modbus import Lane
 from controllers.acting.owner import Owner, within
+from controllers.acting.security import client_context
 from controllers.acting.unit import PollPlan, Unit, poll_plan
 from vpp.clock import Clock
 from vpp.park.endpoints import endpoints
@@ -32,8 +32,8 @@ MAX_COILS = 16
 class ModbusField:
     """Implements `Field`; use `start` and `stop`, or as an async context."""
 
-    def __init__(self, park: Park, clock: Clock, tls: ssl.SSLContext | None = None) -> None:
-        self._clock, self._cycle_s, self._tls = clock, park.horizon.cycle_s, tls
+    def __init__(self, park: Park, clock: Clock) -> None:
+        self._clock, self._cycle_s, self._tls = clock, park.horizon.cycle_s, client_context(park)
         self._points: dict[str, tuple[Point, ...]] = {}
         self._units: dict[str, Unit] = {}
         self._shed: dict[str, Unit] = {}

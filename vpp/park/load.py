@@ -15,6 +15,7 @@ from vpp.park.outages import outage_warnings, read_outages
 from vpp.park.profiles import read_profiles
 from vpp.park.rating_rules import rating_faults
 from vpp.park.register_rules import register_faults
+from vpp.park.security import security_faults
 from vpp.park.settings import Settings
 from vpp.park.shipped import SHIPPED, shipped_parks
 from vpp.park.tables import NAME_PATTERN, Row
@@ -43,6 +44,7 @@ def load_park(path: Path | str) -> Park:
     profiles = {} if folder.settings is None else read_profiles(root, folder, folder.settings, faults)
     delivered = read_operating_point(root, folder, faults)
     planned = read_outages(root, folder, faults)
+    faults.extend(security_faults(root, folder))
     if faults or folder.settings is None:
         raise InvalidInput(tuple(sorted(set(faults), key=_place)))
     park = _park(root, folder, folder.settings, profiles, delivered)
@@ -87,6 +89,7 @@ def _park(
         tariff=settings.tariff,
         voltage_bands=settings.voltage_bands,
         approval=settings.approval,
+        security=settings.security,
         register_maps={name: _values(rows) for name, rows in folder.register_maps.items()},
         generated=settings.generated,
         csv_profiles=profiles,

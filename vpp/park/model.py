@@ -116,6 +116,25 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Security:
+    """`[security]` of `park.toml`: who trusts whom on endpoints whose `security` is `tls`.
+
+    Files are PEM, absolute or relative to the park's folder.
+    """
+
+    ca: str
+    """Who signs the certificates of devices and of control."""
+    certificate: str
+    """Control's, with its role in the extension of Modbus/TCP Security."""
+    key: str
+    plant_certificate: str = ""
+    """The simulated plant's; only `vpp run --hil` needs it."""
+    plant_key: str = ""
+    roles: Mapping[str, Literal["r", "rw"]] = field(default_factory=lambda: {"control": "rw", "viewer": "r"})
+    """What the simulated plant lets a role do: read, or read and write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedOutage:
     """One row of `outages.csv`."""
 
@@ -222,6 +241,8 @@ class Park:
     warnings: tuple[str, ...]
     """What was repaired or set aside while reading, in words."""
     approval: Approval = field(default_factory=lambda: Approval(mode="automatic"))
+    security: Security | None = None
+    """Only where an endpoint needs it."""
     outages: tuple[PlannedOutage, ...] = ()
     operating_point: Mapping[str, OperatingPoint] = field(default_factory=dict)
     """The state in which an imported grid was delivered, by element; empty for a park of one's own."""

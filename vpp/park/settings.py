@@ -18,6 +18,7 @@ from vpp.park.model import (
     HydrogenContract,
     InitialState,
     ReserveContract,
+    Security,
     TariffPeriod,
     TieContract,
     VoltageBand,
@@ -40,9 +41,10 @@ _SINGLE = {
     "curtailment": CurtailmentContract,
     "initial": InitialState,
     "approval": Approval,
+    "security": Security,
     "generated": GeneratedProfile,
 }
-_OPTIONAL = {"hydrogen", "ammonia", "approval"}
+_OPTIONAL = {"hydrogen", "ammonia", "approval", "security"}
 _LISTS = {
     "tariff": TariffPeriod,
     "voltage_band": VoltageBand,
@@ -63,6 +65,7 @@ class Settings:
     tariff: tuple[TariffPeriod, ...]
     voltage_bands: tuple[VoltageBand, ...]
     approval: Approval
+    security: Security | None
     generated: GeneratedProfile
     profiles: tuple[SeriesEntry, ...]
 
@@ -101,6 +104,7 @@ def read_settings(folder: Path, faults: list[Fault]) -> Settings | None:
         tariff=parts["tariff"],
         voltage_bands=parts["voltage_band"],
         approval=parts["approval"] or Approval(mode="automatic"),
+        security=parts["security"],
         generated=parts["generated"],
         profiles=parts["profile"],
     )
