@@ -68,6 +68,14 @@ class Oracle:
         rest._to_node = rest.flow.to_node[self._at]
         return rest
 
+    def probing(self, buses: Sequence[str]) -> "Oracle":
+        """Return the same power flow with an element more at each of these buses, after those of the park."""
+        found = copy(self)
+        found.elements = (*self.elements, *(f"bus:{bus}" for bus in buses))
+        found._at = [*self._at, *(self.buses.index(bus) for bus in buses)]
+        found._to_node = self.flow.to_node[found._at]
+        return found
+
     def solve(
         self,
         p_mw: Array,

@@ -5,7 +5,7 @@ right-hand side of a row (sensitivity theorem of linear programming). Where a pl
 derivative from the left and from the right differ and the solver gives a value between them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from controllers.planning.blocks.block import Block
 from controllers.planning.compiled import Compiled
 from controllers.planning.limits import Limit
+from network.bus_slopes import BusSlopes
 from network.security import Cut
 from vpp.types import Array
 
@@ -81,6 +82,10 @@ class Around:
     """Slot of the plan's first step."""
     bus_of: Mapping[str, str]
     """Element -> bus; the first element at a bus speaks for it, with its own reactive rule."""
+    buses: tuple[str, ...]
+    """All buses that get a price; those where no element speaks need `slopes_at`."""
+    slopes_at: Callable[[Sequence[Cut], Sequence[str]], BusSlopes]
+    """(cuts, buses) -> how losses and cuts move with a MW there, around the plan."""
     export_max_mw: Array
 
 
@@ -102,7 +107,8 @@ def shadow_prices(prices: Prices, duals: Array, around: Around) -> dict[str, Arr
     # a tie that may not export at all is a corner: its dual may be the slack's price, a MW more is worth this
     worth = np.where(closed, np.maximum(0.0, -energy), np.inf)
     out["tie_export"] = np.minimum(out["tie_export"], worth)
-    network, congestion = _cut_prices(prices, duals, around)
+    bound = _bound(prices, duals, around)
+    network, congestion = _cut_prices(bound, around)
     out |= network
     known = {element for cut in around.cuts for element in cut.coeff}
     for element, bus in around.bus_of.items():
@@ -111,25 +117,52 @@ def shadow_prices(prices: Prices, duals: Array, around: Around) -> dict[str, Arr
             continue
         lossy = energy * (1 - around.loss_slope[element][around.span])
         out[f"bus:{bus}"] = lossy - congestion.get(element, np.zeros(len(hours)))
+    out |= _elsewhere(energy, bound, around, [bus for bus in around.buses if f"bus:{bus}" not in out])
     for name, rows in prices.stores.items():
         whole = np.concatenate([[0.0], duals[rows]])
         out[f"store:{name}"] = -whole[around.span]
     return {name: _clean(values) for name, values in out.items()}
 
 
-def _cut_prices(prices: Prices, duals: Array, around: Around) -> tuple[dict[str, Array], dict[str, Array]]:
+def _bound(prices: Prices, duals: Array, around: Around) -> list[tuple[Cut, float]]:
+    """Return the cuts that bind, each with the value of a MW more of it, CNY per MW and hour."""
+    found = []
+    for k, cut in enumerate(around.cuts):
+        value = max(0.0, -float(duals[prices.core + k])) / float(around.dt_h[around.first + cut.step])
+        if value > NOISE:
+            found.append((cut, value))
+    return found
+
+
+def _cut_prices(
+    bound: Iterable[tuple[Cut, float]], around: Around
+) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return (row -> value of a MW more of it, element -> what a MW injected costs in rows), per hour."""
     steps = around.span.stop - around.span.start
     rows: dict[str, Array] = {}
     elements: dict[str, Array] = {}
-    for k, cut in enumerate(around.cuts):
-        value = max(0.0, -float(duals[prices.core + k])) / float(around.dt_h[around.first + cut.step])
-        if value <= NOISE:
-            continue
+    for cut, value in bound:
         rows.setdefault(cut.name, np.zeros(steps))[cut.step] += value
         for element, coefficient in cut.coeff.items():
             elements.setdefault(element, np.zeros(steps))[cut.step] += value * coefficient
     return rows, elements
+
+
+def _elsewhere(
+    energy: Array, bound: Sequence[tuple[Cut, float]], around: Around, buses: Sequence[str]
+) -> dict[str, Array]:
+    """Return the prices of buses where no element speaks: demand there draws no Mvar.
+
+    The tie's price with the losses and the rows that a MW there moves, by tangents of the AC power flow
+    at the plan's own operating points; the rest of the plan answers as the linear problem lets it.
+    """
+    if not buses:
+        return {}
+    slopes = around.slopes_at([cut for cut, _ in bound], buses)
+    price = energy[:, None] * (1 - slopes.losses)
+    for (cut, value), coefficients in zip(bound, slopes.cuts, strict=True):
+        price[cut.step] -= value * coefficients
+    return {f"bus:{bus}": price[:, k] for k, bus in enumerate(buses)}
 
 
 def _clean(values: Array) -> Array:

@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from controllers.planning.bill import bill
+from controllers.planning.bill import bill, gross_cny
 from controllers.planning.contingency import classes
 from controllers.planning.curable import is_held, rows_of
 from controllers.planning.declared import declared_mw
@@ -19,7 +20,8 @@ from controllers.planning.reactive import positions_of, relaxations_of
 from controllers.planning.security import Secured
 from controllers.planning.slots import Situation
 from network.ac_states import AcStates
-from network.contingency import Breach
+from network.bus_slopes import slopes_at
+from network.contingency import Breach, outage_flows
 from vpp.devices import Pv, Wind
 from vpp.types import Array, Plan, PlanLabel, Relaxation, TieSensitivity, Violation
 
@@ -70,7 +72,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
     )
     charged = bill(situation, series, relaxations)
     costs = charged.items
-    gross = sum(abs(value) for value in costs.values())
+    gross = gross_cny(costs)
     label = PlanLabel.OPTIMAL if verdict.optimal else PlanLabel.FEASIBLE
     plan = Plan(
         id="",
@@ -102,7 +104,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
 
 
 def _prices(model: Model, situation: Situation, secured: Secured) -> dict[str, Array]:
-    window, park = situation.window, model.park
+    window, park, found = situation.window, model.park, secured.outages.review
     slope = {name: np.asarray(parameter.value) for name, parameter in model.loss_slope.items()}
     around = Around(
         dt_h=window.dt_h,
@@ -111,9 +113,19 @@ def _prices(model: Model, situation: Situation, secured: Secured) -> dict[str, A
         cuts=secured.cuts,
         first=window.first,
         bus_of={name: (park.resources.get(name) or park.loads[name]).bus for name in model.blocks},
+        buses=_priced_buses(situation),
+        slopes_at=partial(slopes_at, outage_flows(found.oracle), found.before),
         export_max_mw=situation.export_max_mw,
     )
     return shadow_prices(model.prices, secured.solution.duals, around)
+
+
+def _priced_buses(situation: Situation) -> tuple[str, ...]:
+    """Return the buses whose price is told although no element may speak there: all, but in a re-plan none.
+
+    A re-plan has no time for it.
+    """
+    return () if situation.previous is not None else tuple(bus.name for bus in situation.park.grid.buses)
 
 
 def by_name(names: tuple[str, ...], columns: Array) -> dict[str, Array]:

@@ -154,7 +154,8 @@ class Plan:
     charge, value kept in stores, a day's obligation)."""
     shadow_prices: Mapping[str, Array] = field(default_factory=dict)
     """Duals of the last linear problem, commitments fixed, (steps,), what one unit more would save:
-    `energy` (at the tie) and `bus:NAME` (of buses whose elements can move), CNY/MWh of demand;
+    `energy` (at the tie) and `bus:NAME` (of every bus; in a re-plan only where an element can move; the
+    tie's where no source feeds), CNY/MWh of demand;
     `tie_import`, `tie_export`, `reserve_up`, `branch:NAME`, `voltage_max:BUS`, `voltage_min:BUS`, CNY per
     MW of limit and hour, >= 0; `demand_peak`, CNY per MW of month's peak, >= 0; `store:NAME`, CNY per MWh
     (hydrogen: kg) held at the end of the step. Empty where the plan was not optimised."""
