@@ -6,7 +6,7 @@ python benchmarks/control.py
 import asyncio
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -52,6 +52,10 @@ class NamePlates:
             )
             for name, row in values.items()
         }
+
+    async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
+        readings = await self.read()
+        return {name: readings[name] for name in names}
 
     async def write(self, setpoints: Sequence[Setpoint]) -> Mapping[str, Ack]:
         self.commands |= {s.device: Command(p_mw=s.p_mw, h2_kg_per_h=s.h2_kg_per_h) for s in setpoints}

@@ -1,10 +1,10 @@
 """A field in memory: the rig behind the same registers that Modbus would carry.
 
-Offers what control's `Field` asks (read, write, trip) without importing it. Every value passes
+Offers what control's `Field` asks (read, look, write, trip) without importing it. Every value passes
 through the endpoint's registers, so quantisation equals that of a run over Modbus.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from hil.pdu import Refusal, Write
@@ -24,13 +24,17 @@ class LoopbackField:
 
     async def read(self) -> Mapping[str, Reading]:
         """Bring the plant up to now and read every endpoint; a silent one keeps its last values, stale."""
+        return await self.look(tuple(self._rig.endpoints))
+
+    async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
+        """Do the same for these endpoints alone."""
         now = self._clock.plant_now()
         self._rig.advance(now)
-        for name in self._rig.endpoints:
+        for name in names:
             values = self._values(name)
             if values is not None:
                 self._last[name] = (now, self._shown(name, values))
-        return {name: self._reading(name, now) for name in self._rig.endpoints}
+        return {name: self._reading(name, now) for name in names}
 
     def _shown(self, name: str, values: Mapping[str, float]) -> Mapping[str, float]:
         """Pass what the device measures through its registers; commands came through them already."""

@@ -1,6 +1,6 @@
 """What control needs of the field, whatever carries it: Modbus/TCP, or memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from vpp.types import Ack, Move, Reading, Setpoint, Trim
@@ -11,6 +11,9 @@ class Field(Protocol):
 
     async def read(self) -> Mapping[str, Reading]:
         """Return the freshest reading of every endpoint (devices, loads, meters) without waiting."""
+
+    async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
+        """Poll these endpoints alone, at once, and return their freshest readings after a bounded wait."""
 
     async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         """Write each setpoint or move in one request per sync group and read it back; by device.

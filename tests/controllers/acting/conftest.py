@@ -1,6 +1,6 @@
 """A plant in memory that behaves as its name plates say, and a plan made by hand."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -102,6 +102,10 @@ class Plant:
                 self.last[name] = Reading(values=row, quality=Quality.GOOD, read_at=now, age_s=0.0)
         nothing = Reading(values={}, quality=Quality.BAD, read_at=None, age_s=float("inf"))
         return {name: self.last.get(name, nothing) for name in values}
+
+    async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
+        readings = await self.read()
+        return {name: readings[name] for name in names}
 
     def ack(self, name: str, outcome: Outcome = Outcome.ACKNOWLEDGED) -> Ack:
         outcome = Outcome.UNKNOWN if name in self.silent else outcome
