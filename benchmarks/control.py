@@ -21,7 +21,7 @@ from vpp.devices import DEVICE_TYPES, Command, Initial
 from vpp.journal import Journal
 from vpp.park import load_park
 from vpp.seeds import generator
-from vpp.types import Ack, Outcome, Quality, Reading, Setpoint
+from vpp.types import Ack, Link, Outcome, Quality, Reading, Setpoint
 
 
 class NamePlates:
@@ -56,6 +56,9 @@ class NamePlates:
     async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
         readings = await self.read()
         return {name: readings[name] for name in names}
+
+    def links(self) -> Mapping[str, Link]:
+        return {}
 
     async def write(self, setpoints: Sequence[Setpoint]) -> Mapping[str, Ack]:
         self.commands |= {s.device: Command(p_mw=s.p_mw, h2_kg_per_h=s.h2_kg_per_h) for s in setpoints}

@@ -11,7 +11,7 @@ from hil.pdu import Refusal, Write
 from hil.rig import Rig
 from vpp import points
 from vpp.clock import Clock
-from vpp.types import Ack, Move, Outcome, Quality, Reading, Setpoint, Trim
+from vpp.types import Ack, Link, Move, Outcome, Quality, Reading, Setpoint, Trim
 
 
 class LoopbackField:
@@ -54,6 +54,10 @@ class LoopbackField:
         age_s = (now - at).total_seconds()
         quality = Quality.GOOD if age_s == 0 else Quality.STALE
         return Reading(values=values, quality=quality, read_at=at, age_s=age_s)
+
+    def links(self) -> Mapping[str, Link]:
+        """Return nothing: there are no connections."""
+        return {}
 
     async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         """Write each setpoint to its device."""

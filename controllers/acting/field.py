@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from vpp.types import Ack, Move, Reading, Setpoint, Trim
+from vpp.types import Ack, Link, Move, Reading, Setpoint, Trim
 
 
 class Field(Protocol):
@@ -14,6 +14,9 @@ class Field(Protocol):
 
     async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
         """Poll these endpoints alone, at once, and return their freshest readings after a bounded wait."""
+
+    def links(self) -> Mapping[str, Link]:
+        """Return how each endpoint's circuit stands, a load's shed lane as `ID/shed`; empty in memory."""
 
     async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         """Write each setpoint or move in one request per sync group and read it back; by device.

@@ -66,4 +66,5 @@ def freeze(core: Core, moment: Moment) -> Snapshot:
         dropped_plans=core.dropped_plans,
         positions={name: move.position for name, move in core.moves.items()},
         trims={name: told.trim_mw for name, told in core.trims.items()},
+        links=core.field.links(),
     )

@@ -18,6 +18,7 @@ from vpp.park.positions import position_at_rest
 from vpp.types import (
     Ack,
     Certificate,
+    Link,
     Move,
     Outcome,
     Plan,
@@ -111,6 +112,9 @@ class Plant:
         outcome = Outcome.UNKNOWN if name in self.silent else outcome
         true_s = self.clock.true_s()
         return Ack(device=name, outcome=outcome, detail="", sent_true_s=true_s, done_true_s=true_s)
+
+    def links(self) -> Mapping[str, Link]:
+        return {}
 
     async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
         for setpoint in setpoints:
