@@ -27,7 +27,7 @@ LEAST_SEARCH_S = 0.2
 """True seconds below which the solver's own search is not worth its start."""
 LARGE_COLUMNS = 12_000
 """Columns from which a search takes seconds, not tenths (measured: 6,800 and 26,800 columns)."""
-DOUBT = 0.25
+DOUBT = 0.15
 """Distance of a relaxed integer from the plan's from which a first, narrow search may change it."""
 NARROW_GAP = 0.25
 """Share of the gap at which that search ends: what it finds must leave room for the proof."""
