@@ -9,22 +9,20 @@ ones are reported; island ones are not solved here.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from network.ac_states import AcStates, Strains
 from network.model import commands_q, q_per_p
+from network.outages import Kind, Outage, outages
 from network.powerflow import Oracle
 from network.security import LimitRows, limit_rows, limit_values
 from network.timetable import timetabled
 from vpp.park.model import Park
 from vpp.types import Array
 
-Kind = Literal["preventive", "corrective", "radial", "island"]
 SOLVED: tuple[Kind, ...] = ("preventive", "corrective", "radial")
 """Classes whose grid after the outage is solved."""
 UNSOLVED_PERCENT = 999.0
@@ -38,19 +36,6 @@ FAULT_BAND_BELOW_KV = 110.0
 Steps = npt.NDArray[np.int64]
 BROKEN_PERCENT, BROKEN_PU = 0.05, 5e-5
 """Excess from which a limit counts as broken after an outage: below what meters resolve (assumption)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outage:
-    """One event of the park's contingency classes."""
-
-    name: str
-    """The element's name; of an event of several their names with ` + ` between."""
-    kind: Kind
-    branches: tuple[str, ...]
-    devices: tuple[str, ...]
-    sources: tuple[str, ...] = ()
-    """External grids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,37 +99,6 @@ class Aftermath:
     """Limits of the class that are broken at once."""
     overloads: tuple[Breach, ...]
     """Corrective classes: continuous limits that armed actions must restore."""
-
-
-def outages(park: Park) -> tuple[Outage, ...]:
-    """Return every event of the park's classes; wildcards match branches, devices and sources."""
-    branches = {*(line.name for line in park.grid.lines), *(trafo.name for trafo in park.grid.trafos)}
-    sources = [ext.name for ext in park.grid.ext_grids]
-    known = [
-        *(line.name for line in park.grid.lines),
-        *(trafo.name for trafo in park.grid.trafos),
-        *park.resources,
-        *sources,
-    ]
-
-    def event(kind: Kind, names: Sequence[str]) -> Outage:
-        return Outage(
-            name=" + ".join(names),
-            kind=kind,
-            branches=tuple(n for n in names if n in branches),
-            devices=tuple(n for n in names if n in park.resources),
-            sources=tuple(n for n in names if n in sources),
-        )
-
-    def matched(patterns: Sequence[str]) -> list[str]:
-        return [n for n in known if any(fnmatchcase(n, pattern) for pattern in patterns)]
-
-    found: list[Outage] = []
-    for entry in park.contracts.contingencies:
-        found += [event(entry.kind, [name]) for name in matched(entry.outages)]
-        if entry.together:
-            found.append(event(entry.kind, matched(entry.together)))
-    return tuple(found)
 
 
 class OutageFlows:

@@ -4,12 +4,13 @@ import numpy as np
 import pandapower as pp
 import pytest
 
-from network.contingency import Operation, OutageFlows, outages
+from network.contingency import Operation, OutageFlows
 from network.contingency_actions import Reach, actions, after_moves
 from network.contingency_curable import uncurable
 from network.contingency_rows import outage_cuts
 from network.contingency_screen import Screen
 from network.model import inject, to_pandapower
+from network.outages import outages
 from network.powerflow import Oracle
 from network.timetable import timetabled
 from vpp.park import load_park
