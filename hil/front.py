@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hil.guard import guard_of
 from hil.registers import registers_of
 from hil.server import Listener
 from vpp.errors import YuanwangError
@@ -86,6 +87,7 @@ async def _serve(state: StateDir, endpoint: str) -> None:
         endpoints(park)[endpoint],
         registers_of(park, endpoint),
         terminal,
+        guard_of(park),
     )
     await listener.start()
     sys.stdout.buffer.write(READY)

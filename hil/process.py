@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from hil.device_log import DeviceLog
 from hil.front import READY, socket_path
+from hil.guard import guard_of
 from hil.rig import Rig
 from hil.scenario import QUIET, read_scenario
 from hil.server import Listener
@@ -46,8 +47,9 @@ async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     lead_s = max((start - clock.plant_now()).total_seconds(), 0.0)
     rig = Rig(park, start, settings.seed, scenario, lead_s=lead_s, note=log.note)
     terminals = {name: RigTerminal(rig, clock, log.note, name) for name in rig.endpoints}
+    guard = guard_of(park)
     listeners = [
-        Listener(name, endpoint, rig.registers[name], terminals[name])
+        Listener(name, endpoint, rig.registers[name], terminals[name], guard)
         for name, endpoint in rig.endpoints.items()
         if name not in own_process
     ]

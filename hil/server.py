@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from hil.guard import Guard, role_of
 from hil.pdu import Refusal, Request, parse, refuse, reply
 from hil.registers import Registers
 from vpp.errors import DeviceFailure
@@ -59,8 +60,10 @@ class Listener:
         endpoint: Endpoint,
         registers: Registers,
         terminal: Terminal,
+        guard: Guard | None = None,
     ) -> None:
         self.name = name
+        self._guard = guard if endpoint.security == "tls" else None
         self.served = Served()
         self._endpoint = endpoint
         self._registers = registers
@@ -73,7 +76,8 @@ class Listener:
         """Bind and listen; returns the port. DeviceFailure names device and port when it is taken."""
         host, port = self._endpoint.host, self._endpoint.port
         try:
-            self._server = await asyncio.start_server(self._talk, host, port, limit=4096)
+            context = self._guard.context if self._guard is not None else None
+            self._server = await asyncio.start_server(self._talk, host, port, limit=4096, ssl=context)
         except OSError as error:
             raise DeviceFailure(
                 f"{self.name}: cannot listen on {host}:{port} ({error.strerror or error}); "
@@ -96,13 +100,15 @@ class Listener:
         self._open.add(writer)
         self._connections += 1
         number = self._connections
+        tls = writer.get_extra_info("ssl_object")
+        role = role_of(tls.getpeercert(binary_form=True)) if tls is not None else None
         try:
             first = True
             while (frame := await self._frame(reader)) is not None:
                 if first:
                     await self._note_first(number, frame)
                     first = False
-                await self._answer(frame, writer)
+                await self._answer(frame, writer, role)
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
             self.served.broken_frames += 1
         finally:
@@ -128,32 +134,38 @@ class Listener:
         kind = "write" if isinstance(request, Request) and request.write is not None else "read"
         await self._terminal.note({"event": "first_frame", "connection": number, "kind": kind})
 
-    async def _answer(self, frame: tuple[int, int, bytes], writer: asyncio.StreamWriter) -> None:
+    async def _answer(
+        self, frame: tuple[int, int, bytes], writer: asyncio.StreamWriter, role: str | None
+    ) -> None:
         transaction, unit, pdu = frame
         self.served.requests += 1
-        answer = await self._respond(unit, pdu)
+        answer = await self._respond(unit, pdu, role)
         if answer is None:
             return
         writer.write(struct.pack(">HHHB", transaction, 0, len(answer) + 1, unit) + answer)
         async with asyncio.timeout(FRAME_DEADLINE_S):
             await writer.drain()
 
-    async def _respond(self, unit: int, pdu: bytes) -> bytes | None:
+    async def _respond(self, unit: int, pdu: bytes, role: str | None) -> bytes | None:
         values = await self._terminal.values()
         if values is None:
             return None
-        answer = await self._serve(unit, pdu, values)
+        answer = await self._serve(unit, pdu, values, role)
         if isinstance(answer, Refusal):
             self.served.refused += 1
             return refuse(pdu[0], answer)
         return answer
 
-    async def _serve(self, unit: int, pdu: bytes, values: Mapping[str, float]) -> bytes | Refusal:
+    async def _serve(
+        self, unit: int, pdu: bytes, values: Mapping[str, float], role: str | None
+    ) -> bytes | Refusal:
         if unit != self._endpoint.unit:
             return Refusal.NO_TARGET
         request = parse(pdu)
         if isinstance(request, Refusal):
             return request
+        if self._guard is not None and not self._guard.permits(role, write=request.write is not None):
+            return Refusal.ILLEGAL_FUNCTION
         if request.write is not None:
             written = self._registers.written(request.write)
             if isinstance(written, Refusal):
