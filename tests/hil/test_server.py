@@ -160,6 +160,7 @@ async def test_another_unit_is_no_target(caes_wire: Wire) -> None:
     [
         bytes.fromhex("0001 0000 0000 04 04"),
         bytes.fromhex("0001 0000 0001 04 04"),
+        bytes.fromhex("0001 0000 00ff 04 04"),
         bytes.fromhex("0001 0000 ffff 04 04"),
         bytes.fromhex("0001 0007 0006 04 04 03ea 0002"),
         b"GET / HTTP/1.1\r\nHost: device\r\n\r\n",
