@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hil.trim import UNTRIMMED, TrimState, command, moved
-from vpp.park.interruption import connected_share, part_mw, trim_max_mw
+from vpp.park.interruption import connected_share, part_mw, pickup_share, trim_max_mw
 from vpp.types import Load
 
 
@@ -39,16 +39,14 @@ def drawn_mw(load: Load, state: LoadState, at: datetime) -> float:
     """Return the power drawn at plant time `at`, >= 0.
 
     Open blocks take away their equal part of the interruptible share, then what is trimmed goes; a block
-    draws `rebound_share` more of its part for `restart_min` after it was closed (assumption).
+    that was closed comes back with its cold-load pick-up (`pickup_share`).
     """
     closed = state.demand_mw * connected_share(load, state.open_blocks.bit_count()) - trimmed_mw(load, state)
     if not state.closed_at:
         return closed
-    window = timedelta(minutes=load.restart_min)
-    rebounding = sum(
-        1 for k, since in state.closed_at.items() if not state.open_blocks >> k & 1 and at - since < window
-    )
-    return closed + part_mw(load, state.demand_mw) * load.rebound_share * rebounding
+    back = (since for k, since in state.closed_at.items() if not state.open_blocks >> k & 1)
+    more = sum(pickup_share(load, max((at - since).total_seconds(), 0.0)) for since in back)
+    return closed + part_mw(load, state.demand_mw) * more
 
 
 def trimmed_mw(load: Load, state: LoadState) -> float:

@@ -13,7 +13,7 @@ from controllers.acting.expectation import State
 from controllers.acting.field import Field
 from controllers.acting.following import PlanInForce
 from controllers.acting.judge import Pulse
-from controllers.acting.ledger import Calls, standing
+from controllers.acting.ledger import Calls, Sheds, standing
 from controllers.acting.memory import Memory, save
 from controllers.acting.tie import Counters, TieWindow
 from controllers.acting.tracking import Correction, Tracker
@@ -91,6 +91,7 @@ class Core:
     tried: dict[str, datetime] = fresh(default_factory=dict)
     """By load when it last failed to open for the plan."""
     closed_at: datetime | None = None
+    sheds: Sheds = fresh(default_factory=Sheds)
     out: dict[str, datetime] = fresh(default_factory=dict)
     """By branch or device that an outage has taken, when control saw it."""
     armed: dict[str, OutageAction] = fresh(default_factory=dict)

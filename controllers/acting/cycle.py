@@ -13,8 +13,11 @@ from controllers.acting import (
     following,
     intake,
     interruptions,
+    lowering,
     metering,
+    restoration,
     shadow,
+    sheds,
     targets,
     tie,
     trims,
@@ -38,8 +41,6 @@ from vpp.types import (
     Source,
 )
 
-RESTORE_PAUSE_S = 30.0
-"""Plant seconds between two blocks that restoration closes; assumption."""
 SAVE_EVERY = 60
 """Cycles between two writes of the memory file when nothing asked for one."""
 
@@ -102,6 +103,7 @@ async def run(core: Core) -> Snapshot:
     quarter = core.tie.start
     metering.take(core, moment, limits)
     shadow.follow(core, dt_s)
+    sheds.account(core, dt_s)
     emergency.watch(core, now)
     assured, requests = _decide(core, moment)
     sent = _commands(core, moment, assured, requests)
@@ -113,7 +115,7 @@ async def run(core: Core) -> Snapshot:
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
     await emergency.open_breakers(core, now)
     await interruptions.carry_out(core, moment.step, now)
-    await intake.close_next(core, RESTORE_PAUSE_S)
+    await restoration.go_on(core, moment)
     _alarms(core, moment, assured, acks)
     if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0:
         core.remember()
@@ -156,8 +158,10 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
         else:
             wanted = targets.held(device, sent, core.readings[name])
         flow = expectation.drive(core.park, name, core.readings)
-        requests[name] = targets.request(
-            device, wanted, core.expected[name], sent=sent, flow=flow, dt_s=moment.dt_s
+        requests[name] = lowering.within(
+            core,
+            targets.request(device, wanted, core.expected[name], sent=sent, flow=flow, dt_s=moment.dt_s),
+            name,
         )
     ranges = {name: narrow(request.bounds) for name, request in requests.items()}
     asked = {name: request.p_mw for name, request in requests.items()}
@@ -264,6 +268,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *_of_plan(core, plan, moment),
         *conditions.of_modes(core.modes),
         *conditions.of_loads(core.park, core.calls(now)),
+        *sheds.conditions(core),
         *conditions.of_journal(core.journal.trouble, core.journal.lost),
         *core.notes.values(),
     ]

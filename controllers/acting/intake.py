@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from controllers.acting import following, ledger, orders, selection, shedding
+from controllers.acting import following, orders, restoration, sheds
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.setpoints import trusted_s
@@ -90,7 +90,7 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
         core.journal.append("reply", {"id": command.id, "accepted": False, "reason": reason})
         return Reply(id=command.id, accepted=False, reason=reason)
     if isinstance(command, ShedOrder):
-        return await _shed(core, command)
+        return await sheds.shed(core, command)
     core.journal.append("order", {"type": type(command).__name__, "order": command})
     if not await _secured(core):
         reason = core.journal.trouble or f"the journal was not on disk within {SYNC_S:g} s"
@@ -102,7 +102,7 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
         case ModeOrder():
             core.modes[command.device] = command.mode
         case RestoreOrder():
-            text = _restore(core, command)
+            text = restoration.permit(core, command)
     core.remember()
     return Reply(id=command.id, accepted=True, reason=text)
 
@@ -114,67 +114,6 @@ async def _secured(core: Core) -> bool:
             return await asyncio.to_thread(core.journal.sync)
     except TimeoutError:
         return False
-
-
-async def _shed(core: Core, order: ShedOrder) -> Reply | ShedReport:
-    if not core.readings:
-        return Reply(id=order.id, accepted=False, reason="no load has been metered yet")
-    now = core.clock.plant_now()
-    calls = core.calls(now)
-    table = selection.armed(core.park.loads, core.readings, calls)
-    before = {block.load: core.readings[block.load] for block in table}
-    already = {name: int(entry["open_blocks"]) for name, entry in calls.items()}
-    core.closing = [] if not order.drill else core.closing
-    core.journal.append("shed_order", order)
-    report = await shedding.shed(order, table, before, already, field=core.field, clock=core.clock)
-    if not order.drill:
-        for target in report.targets:
-            if target.blocks:
-                entry = core.ledger.get(target.load, ledger.Calls())
-                core.ledger[target.load] = ledger.opened(
-                    entry, target.blocks, target.metered_cut_mw, now, core.park.site.zone
-                )
-        now_read = await core.field.read()
-        core.readings = {**core.readings, **{name: now_read[name] for name in before}}
-        core.remember()
-    core.journal.append("shed", report)
-    return report
-
-
-def _restore(core: Core, order: RestoreOrder) -> str:
-    """Queue the closing of breakers: the dearest load last opened comes back first."""
-    names = order.loads or tuple(name for name, entry in core.ledger.items() if entry.open_blocks)
-    back = sorted(names, key=lambda name: -core.park.loads[name].priority)
-    queued = [
-        (name, bit)
-        for name in back
-        for bit in range(core.park.loads[name].blocks)
-        if core.ledger.get(name, ledger.Calls()).open_blocks >> bit & 1
-    ]
-    core.closing = [item for item in core.closing if item not in queued] + queued
-    core.ending |= {name for name, _ in queued}
-    return "" if queued else "nothing is open"
-
-
-async def close_next(core: Core, pause_s: float) -> None:
-    """Close one more breaker where restoration runs and `pause_s` plant seconds have passed.
-
-    One block at a time leaves the cold-load pick-up of one before the next (assumption: 30 s).
-    """
-    now = core.clock.plant_now()
-    if not core.closing or (core.closed_at is not None and (now - core.closed_at).total_seconds() < pause_s):
-        return
-    name, bit = core.closing[0]
-    entry = core.ledger.get(name, ledger.Calls())
-    ack = (await core.field.trip({name: entry.open_blocks & ~(1 << bit)}, False))[name]
-    core.closed_at = now
-    core.journal.append("restore", {"load": name, "block": bit + 1, "outcome": ack.outcome})
-    if ack.outcome == "acknowledged":
-        core.closing = core.closing[1:]
-        core.ledger[name] = ledger.closed(entry, 1 << bit, now)
-    else:
-        core.closing = [*core.closing[1:], core.closing[0]]
-    core.remember()
 
 
 def forget_ended(core: Core) -> None:

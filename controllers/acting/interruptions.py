@@ -63,6 +63,7 @@ def _may(core: Core, name: str, calls: Mapping[str, float], now: datetime) -> bo
     return (
         reading.quality is not Quality.BAD
         and "p_mw" in reading.values
+        and calls["locked_min"] <= 0
         and (calls["open_blocks"] > 0 or (calls["calls_left"] > 0 and calls["rest_min"] <= 0))
         and (tried is None or (now - tried).total_seconds() >= RETRY_S)
     )

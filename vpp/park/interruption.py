@@ -5,10 +5,17 @@ from what is still connected, and lies inside the larger of both shares (assumpt
 drives and furnaces serve both).
 """
 
+from math import exp
+
 from vpp.types import Load, NoticeClass
 
 TRIM_S = 60.0
 """Plant seconds in which a load trims all it may, or takes it back (assumption: rectifiers, drives)."""
+
+PICKUP_SHARE, PICKUP_S = 0.5, 10.0
+"""By how much of its part a block draws more right after its breaker closes, and the time constant with which
+that passes, plant seconds. Assumption: motors that start and controls that all call at once give half as much
+again, and are back in step within half a minute; hours of lost diversity are `rebound_share`."""
 
 
 def is_trimmable(load: Load) -> bool:
@@ -37,3 +44,12 @@ def trim_max_mw(load: Load, whole_mw: float, opened: int) -> float:
 def part_mw(load: Load, whole_mw: float) -> float:
     """Return the demand behind one breaker, MW; 0 where there is none."""
     return whole_mw * load.interruptible_share / load.blocks if load.blocks else 0.0
+
+
+def pickup_share(load: Load, since_s: float) -> float:
+    """Return as a share what a block draws beyond its part `since_s` plant seconds after its breaker closed.
+
+    Cold-load pick-up: a surge that passes within `PICKUP_S`, and `rebound_share` for `restart_min`.
+    """
+    lasting = load.rebound_share if since_s < 60 * load.restart_min else 0.0
+    return lasting + (PICKUP_SHARE * exp(-since_s / PICKUP_S) if since_s < 8 * PICKUP_S else 0.0)

@@ -1,6 +1,7 @@
 """What people and processes ask of control, and what control answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -184,6 +185,8 @@ class ShedTarget:
     ack_ms: float | None
     """True milliseconds from the order to the answer."""
     metered_cut_mw: float
+    open_ms: float | None = None
+    """True milliseconds from the order until its breakers were seen open; None: never, or a drill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,8 +203,9 @@ class ShedReport:
     """Interruptible now, by live metered load."""
     selected_mw: float
     metered_cut_mw: float
+    """When all had settled: breakers open or given up."""
     over_cut_mw: float
-    """Metered minus ordered; negative is a shortfall."""
+    """Metered minus ordered; negative is an under-cut."""
     targets: tuple[ShedTarget, ...]
     decision_ms: float
     first_write_ms: float
@@ -210,3 +214,11 @@ class ShedReport:
     """True milliseconds from the order until the metered cut reached the ordered MW; inf: never."""
     ok: bool
     text: str
+    breaker_open_ms: float | None = None
+    """True milliseconds from the order until the last breaker that opened was seen open; None in a drill."""
+    rounds: int = 1
+    """Selections: 1, and one more for each time that something failed and was replaced."""
+    stuck: tuple[str, ...] = ()
+    """Loads that acknowledged and did not take less."""
+    lowered_mw: Mapping[str, float] = field(default_factory=dict)
+    """By electrolyser and charging CAES plant what its setpoint was lowered by at the order; not counted."""

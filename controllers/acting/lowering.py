@@ -1,0 +1,92 @@
+"""Electrolysers and charging CAES plants in a shed: their setpoints go down first and at once.
+
+They take seconds to minutes, so no shed counts on them; they stand in for breakers that fail
+(docs/decisions/shed-order.md).
+"""
+
+from dataclasses import replace
+
+from controllers.acting.core import Core
+from controllers.acting.setpoints import Bound, next_sequence
+from controllers.acting.targets import Request, running_range
+from vpp.devices import Caes, Electrolyzer
+from vpp.types import Mode, Quality, Setpoint, ShedOrder, Source
+
+LEAST_MW = 0.05
+"""Less than this is not worth a command; assumption."""
+
+
+def begin_at(core: Core, order_mw: float) -> dict[str, float]:
+    """Return by device the injection to ask for, MW: as little use as it takes without a stop.
+
+    Devices in the order of what they can give; together not more than `order_mw`.
+    """
+    found: dict[str, float] = {}
+    left_mw = order_mw
+    for name, (now_mw, least_mw) in sorted(_room(core).items(), key=lambda item: item[1][0] - item[1][1]):
+        if left_mw > LEAST_MW:
+            found[name] = min(least_mw, now_mw + left_mw)
+            left_mw -= found[name] - now_mw
+    return found
+
+
+def _room(core: Core) -> dict[str, tuple[float, float]]:
+    """Return by device that may be lowered its power now and the least use of what runs, MW injected."""
+    room = {}
+    for name, sent in core.setpoints.items():
+        device, reading = core.park.devices[name], core.readings[name]
+        if core.modes[name] is not Mode.AUTO or reading.quality is Quality.BAD:
+            continue
+        now_mw = reading.values.get("p_mw", 0.0)
+        if isinstance(device, Caes | Electrolyzer) and now_mw < 0 and sent.p_mw < 0:
+            least_mw = running_range(device, sent.p_mw, now_mw)[1]
+            if least_mw - now_mw > LEAST_MW:
+                room[name] = (now_mw, least_mw)
+    return room
+
+
+async def begin(core: Core, order: ShedOrder) -> dict[str, float]:
+    """Lower what can be lowered, at once; MW by device, as far as the device took the command."""
+    before = {name: now_mw for name, (now_mw, _) in _room(core).items()}
+    core.sheds.lowered_mw = begin_at(core, order.mw)
+    acks = await core.field.write(_commands(core, f"shed {order.id}"))
+    return {
+        name: p_mw - before[name]
+        for name, p_mw in core.sheds.lowered_mw.items()
+        if acks[name].outcome == "acknowledged"
+    }
+
+
+def _commands(core: Core, why: str) -> list[Setpoint]:
+    commands = [
+        replace(
+            core.setpoints[name],
+            p_mw=p_mw,
+            sequence=next_sequence(core.setpoints, name),
+            issued_at=core.clock.plant_now(),
+            source=Source.ORDER,
+            clipped_by=(why,),
+        )
+        for name, p_mw in core.sheds.lowered_mw.items()
+    ]
+    core.setpoints |= {command.device: command for command in commands}
+    return commands
+
+
+async def go_on(core: Core, missing_mw: float) -> None:
+    """Keep lowered what the breakers have not cut; let go where they have.
+
+    Nothing has moved far by then: what is let go returns to its plan with the next cycle.
+    """
+    core.sheds.lowered_mw = begin_at(core, missing_mw) if missing_mw > 0 else {}
+    if core.sheds.lowered_mw:
+        await core.field.write(_commands(core, f"a shed lacks {missing_mw:.2f} MW"))
+
+
+def within(core: Core, request: Request, name: str) -> Request:
+    """Return a device's request inside what a standing shed allows it."""
+    if name not in core.sheds.lowered_mw:
+        return request
+    high, low = core.park.resources[name].p_max_mw, core.sheds.lowered_mw[name]
+    bound = Bound(source=Source.ORDER, low_mw=low, high_mw=high, why="lowered for a shed")
+    return replace(request, bounds=(*request.bounds, bound))
