@@ -80,8 +80,18 @@ class StateDir:
 
     @property
     def epoch(self) -> Path:
-        """Number of starts of control so far."""
+        """Epoch of the control that holds the folder, as text."""
         return self.root / "epoch"
+
+    @property
+    def lease(self) -> Path:
+        """Folder with the locked file of the control that holds this folder; its name is the epoch."""
+        return self.root / "lease"
+
+    @property
+    def standby(self) -> Path:
+        """Folder of a second control while it watches: its own journal, and its socket."""
+        return self.root / "standby"
 
     @property
     def device_log(self) -> Path:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from controllers.acting.alarms import Condition
 from controllers.acting.judge import FROZEN_CYCLES, Pulse
+from controllers.acting.lease import BLIND_CYCLES
+from controllers.acting.seat import Seat
 from controllers.acting.tie import TOLERANCE_MW, WINDOW_S, TieWindow
 from vpp.park.model import Park
 from vpp.types import Ack, Mode, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
@@ -201,6 +203,17 @@ def of_loads(park: Park, calls: Mapping[str, Mapping[str, float]]) -> Iterator[C
                 source=name,
                 text=f"{name} is cut for {entry['running_min']:.0f} min, allowed are {most:.0f}: restore it",
             )
+
+
+def of_lease(seat: Seat | None) -> Iterator[Condition]:
+    """Tell that this control only watches; to have lost the lease while acting is an alarm."""
+    if seat is not None and not seat.active and (seat.lease.lost or seat.lease.cycles > BLIND_CYCLES):
+        yield Condition(
+            id="passive",
+            severity=Severity.ALARM if seat.lease.lost else Severity.INFORMATION,
+            source="control",
+            text=f"this control is passive and sends nothing: {seat.lease.text}",
+        )
 
 
 def of_journal(trouble: str | None, lost: int) -> Iterator[Condition]:

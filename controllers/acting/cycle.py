@@ -52,6 +52,11 @@ class Control:
         self._core = core
 
     @property
+    def active(self) -> bool:
+        """False while another control acts and this one only watches."""
+        return self._core.acting
+
+    @property
     def snapshot(self) -> Snapshot:
         """The newest cycle; RuntimeError before the first."""
         if self._core.snapshot is None:
@@ -85,6 +90,7 @@ async def run(core: Core) -> Snapshot:
     core.last_at, core.cycle = now, core.cycle + 1
     raw = await core.field.read()
     core.readings, core.pulses = judge(raw, core.pulses, now, max(cycle_s, dt_s))
+    core.look_around()
     intake.forget_ended(core)
     contract = core.park.contracts.tie
     limits = tie.limits(core.orders, now, contract.import_max_mw, contract.export_max_mw)
@@ -106,6 +112,19 @@ async def run(core: Core) -> Snapshot:
     sheds.account(core, dt_s)
     emergency.watch(core, now)
     assured, requests = _decide(core, moment)
+    acks = await _act(core, moment, assured, requests) if core.acting else {}
+    _alarms(core, moment, assured, acks)
+    if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0:
+        core.remember()
+    core.snapshot = freeze(core, moment)
+    core.log.append(core.snapshot)
+    return core.snapshot
+
+
+async def _act(
+    core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
+) -> Mapping[str, Ack]:
+    """Send what this cycle commands; a passive control does none of it."""
     sent = _commands(core, moment, assured, requests)
     moved = actuators.moves(core, moment)
     actuators.remember(core, moved)
@@ -113,15 +132,10 @@ async def run(core: Core) -> Snapshot:
     trims.remember(core, trimmed)
     acks = await core.field.write([*sent, *moved, *trimmed])
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
-    await emergency.open_breakers(core, now)
-    await interruptions.carry_out(core, moment.step, now)
+    await emergency.open_breakers(core, moment.now)
+    await interruptions.carry_out(core, moment.step, moment.now)
     await restoration.go_on(core, moment)
-    _alarms(core, moment, assured, acks)
-    if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0:
-        core.remember()
-    core.snapshot = freeze(core, moment)
-    core.log.append(core.snapshot)
-    return core.snapshot
+    return acks
 
 
 def _step(core: Core, now: datetime, ttl_s: float) -> int | None:
@@ -248,7 +262,7 @@ def _commands(
 def _of_plan(core: Core, plan: Plan | None, moment: Moment) -> Iterator[alarms.Condition]:
     """Tell of plan and planner; after control's start the planner has time to make its first plan."""
     starting = core.cycle <= conditions.PLANNER_START_CYCLES
-    if starting and (plan is None or (core.roles is not None and not core.planner_seen)):
+    if not core.acting or (starting and (plan is None or (core.roles is not None and not core.planner_seen))):
         return iter(())
     replan_min = core.park.horizon.replan_min
     return conditions.of_plan(plan, moment.step, moment.now, replan_min, core.roles)
@@ -269,6 +283,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_modes(core.modes),
         *conditions.of_loads(core.park, core.calls(now)),
         *sheds.conditions(core),
+        *conditions.of_lease(core.seat),
         *conditions.of_journal(core.journal.trouble, core.journal.lost),
         *core.notes.values(),
     ]

@@ -86,6 +86,8 @@ def _note(core: Core, note: Note) -> Reply:
 
 async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
     reason = orders.refusal(command, core.park, core.clock.plant_now(), len(core.orders))
+    if not core.acting:
+        reason = "this control is passive: give the order to the one that acts"
     if reason:
         core.journal.append("reply", {"id": command.id, "accepted": False, "reason": reason})
         return Reply(id=command.id, accepted=False, reason=reason)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -41,6 +42,7 @@ class LinkServer:
         self._peers: set[_Peer] = set()
         self._server: asyncio.AbstractServer | None = None
         self._latest: Snapshot | None = None
+        self._inode = 0
         self.skipped = self.dropped = self.refused = 0
 
     @property
@@ -60,16 +62,20 @@ class LinkServer:
                 raise DeviceFailure(f"another control process answers on {self._path}; stop it first")
         self._server = await asyncio.start_unix_server(self._serve, self._path)
         self._path.chmod(0o600)
+        self._inode = self._path.stat().st_ino
 
     async def stop(self) -> None:
-        """Close every connection and remove the socket file."""
+        """Close every connection and remove the socket file where it is still this server's."""
         if self._server is not None:
             self._server.close()
         for peer in tuple(self._peers):
             peer.writer.transport.abort()
         if ending := {peer.task for peer in self._peers if peer.task is not None}:
             await asyncio.wait(ending, timeout=DRAIN_S)
-        self._path.unlink(missing_ok=True)
+        # another control may have taken the path over while this one was stopped
+        with suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
 
     def publish(self, snapshot: Snapshot) -> None:
         """Put the newest snapshot into every subscriber's slot; never waits."""

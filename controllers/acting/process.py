@@ -1,0 +1,165 @@
+"""The control process from inside: its place beside another one, its cycles, its journal on disk."""
+
+import asyncio
+import signal
+
+from controllers.acting.build import build_control
+from controllers.acting.cycle import Control
+from controllers.acting.guarded import GuardedField
+from controllers.acting.modbus_field import ModbusField, end
+from controllers.acting.seat import Seat
+from controllers.acting.watchdog import Watchdog
+from vpp.clock import RealClock
+from vpp.errors import DeviceFailure
+from vpp.journal import Journal
+from vpp.link import LinkServer, Message
+from vpp.park import Park, load_park, with_port_base
+from vpp.state_dir import StateDir
+
+SYNC_EVERY_S = 10.0
+"""True seconds between two times that the journal is forced to disk, in a thread; assumption."""
+PROBE_S = 0.1
+"""True seconds between two looks of a spare control at the lease of the other."""
+
+
+class Post:
+    """A control process at its place: it holds its folder, or is the spare of the one that does."""
+
+    def __init__(self, state: StateDir, park: Park, clock: RealClock, field: ModbusField, seat: Seat) -> None:
+        self._state, self._park, self._clock, self.seat = state, park, clock, seat
+        self._field = GuardedField(field, seat, clock)
+        self.journal: Journal
+        self.server: LinkServer
+        self.control: Control
+
+    async def begin(self) -> None:
+        """Take the journal, memory and socket that belong to the place it has now."""
+        state, seat = self._state, self.seat
+        if seat.holds:
+            self.journal = Journal(state.journal, self._clock, may_write=lambda: seat.fresh)
+            path = state.socket
+            # whoever served it has lost the folder; a stopped process would still accept
+            path.unlink(missing_ok=True)
+        else:
+            state.standby.mkdir(mode=0o700, exist_ok=True)
+            self.journal = Journal(state.standby / "journal", self._clock)
+            path = state.standby / "control.sock"
+        self._build()
+        self.server = LinkServer(path, self._take)
+        await self.server.start()
+
+    def _build(self) -> None:
+        """Begin anew with what the folder remembers; the first cycle reads before it writes."""
+        if self.seat.holds:
+            self._state.epoch.write_text(f"{self.seat.lease.number}\n")
+        self.control = build_control(
+            self._park,
+            self._field,
+            self._clock,
+            self.journal,
+            epoch=self.seat.lease.number,
+            state=self._state if self.seat.holds else None,
+            seat=self.seat,
+        )
+
+    async def _take(self, message: Message) -> Message:
+        return await self.control.take(message)
+
+    async def end(self, why: str) -> None:
+        """Leave the place; the devices keep their last command."""
+        await self.server.stop()
+        self.journal.append("stop", {"reason": why})
+        self.journal.close()
+
+    async def settle(self) -> None:
+        """Renew the lease or try to get it, and change places where that has changed."""
+        held = self.seat.holds
+        if self.seat.renew() if held else self.seat.take():
+            if held:
+                return
+            why = "takes over the folder"
+        elif held:
+            why = "has lost the folder to another control"
+        else:
+            return
+        await self.end(why)
+        await self.begin()
+
+    async def cycle(self) -> None:
+        """Run one cycle and publish it; begin anew, and at once, where it may act from now on."""
+        self.control.connected(self.server.roles)
+        self.server.publish(await self.control.cycle())
+        if self.seat.due:
+            self._build()
+            self.server.publish(await self.control.cycle())
+
+    async def rest(self, until_s: float) -> None:
+        """Wait for the next tick; a spare looks meanwhile whether the other one is gone."""
+        while (left_s := until_s - self._clock.true_s()) > 0:
+            if self.seat.holds:
+                await self._clock.sleep_true(left_s)
+            elif self.seat.take():
+                await self.end("takes over the folder")
+                await self.begin()
+                return
+            else:
+                await self._clock.sleep_true(min(PROBE_S, left_s))
+
+
+async def tick(post: Post, clock: RealClock, cycle_s: float) -> None:
+    """Run cycles on a fixed grid of true time; a tick that was missed is counted, not made up for."""
+    start, done = clock.true_s(), 0
+    while True:
+        await post.settle()
+        await post.cycle()
+        passed = int((clock.true_s() - start) / cycle_s)
+        post.control.count_missed(max(passed - done, 0))
+        done = max(passed, done) + 1
+        await post.rest(start + done * cycle_s)
+
+
+async def sync(post: Post, clock: RealClock) -> None:
+    """Force the journal to disk now and then, away from the control loop."""
+    while True:
+        await clock.sleep_true(SYNC_EVERY_S)
+        await asyncio.to_thread(post.journal.sync)
+
+
+async def serve(state: StateDir, *, standby: bool = False) -> None:
+    """Run control until SIGTERM or SIGINT; the devices keep their last command.
+
+    DeviceFailure where another control acts for this folder and this one is no standby.
+    """
+    settings = state.read_settings()
+    clock = RealClock(settings.schedule)
+    park = load_park(settings.park)
+    if settings.port_base is not None:
+        park = with_port_base(park, settings.port_base)
+    state.prepare()
+    seat = Seat(state.lease, park, clock, standby=standby)
+    if not seat.take() and not standby:
+        raise DeviceFailure(
+            f"another control process runs in {state.root}; stop it first, or add --standby to wait behind it"
+        )
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with ModbusField(park, clock) as field:
+        post = Post(state, park, clock, field, seat)
+        await post.begin()
+        with Watchdog(clock) as watchdog:
+            tasks = [
+                asyncio.create_task(tick(post, clock, park.horizon.cycle_s), name="tick"),
+                asyncio.create_task(sync(post, clock), name="sync"),
+                asyncio.create_task(watchdog.show_life(), name="watchdog"),
+                asyncio.create_task(_wait(ended), name="end"),
+            ]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await end(tasks)
+        await post.end("asked to end" if ended.is_set() else "a task failed")
+    for task in done:
+        task.result()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
