@@ -10,8 +10,11 @@ from controllers.acting.envelope import Row, row_excess
 from controllers.acting.holding import Hydrogen, segments
 from controllers.acting.reach import LEAST_HOLD_S, NO_CAP, NOISE_MW, Cap, Reach
 from vpp.devices import Device, Electrolyzer, electrolyzer
+from vpp.types import Array
 
 SAME = 1e-6
+TINY = 1e-12
+"""Rounding by which what fills a row may be over it, in the row's unit."""
 RESOLVED = 1e-7
 """By so much of its own unit (%, pu, MW) a row may be over: slopes of numerical noise hold nobody back."""
 MIP_GAP = 1e-6
@@ -66,28 +69,40 @@ def pool(members: Sequence[Member], rows: Sequence[Row], hydrogen: Hydrogen, sig
     Nobody moves the other way to make room (assumption: no counter-trade). Hydrogen is counted once
     for all electrolysers, and the pool lasts as long as the first of its givers.
     """
-    horizons = [reach.within_s for reach in members[0].reach] if members else []
-    return tuple(_pooled(members, rows, hydrogen, sign, k=k, within_s=h) for k, h in enumerate(horizons))
+    found: list[Pooled] = []
+    reaches: list[list[float]] = []
+    for k, first in enumerate(members[0].reach if members else ()):
+        givers = [m for m in members if m.reach[k].mw > NOISE_MW]
+        reaches.append([m.reach[k].mw for m in members])
+        if k and reaches[k] == reaches[k - 1]:
+            # nobody gets further with more time: the same pool
+            limit, shares = found[-1].limit, found[-1].shares_mw
+        else:
+            limit, shares = _pooled(givers, rows, hydrogen, sign, k)
+        holds = [m.reach[k].hold_s for m in givers if m.id in shares]
+        found.append(
+            Pooled(
+                within_s=first.within_s,
+                mw=sum(shares.values()),
+                hold_s=min([*holds, _hydrogen_hold_s(givers, shares, hydrogen, sign)]),
+                limit=limit,
+                shares_mw=shares,
+            )
+        )
+    return tuple(found)
 
 
 def _pooled(
-    members: Sequence[Member], rows: Sequence[Row], hydrogen: Hydrogen, sign: int, *, k: int, within_s: float
-) -> Pooled:
-    givers = [m for m in members if m.reach[k].mw > NOISE_MW]
+    givers: Sequence[Member], rows: Sequence[Row], hydrogen: Hydrogen, sign: int, k: int
+) -> tuple[str, dict[str, float]]:
+    """Return what limits a pool at a horizon, and who gives how much of it."""
     whole = {m.id: m.reach[k].mw for m in givers}
     rows = [row for row in rows if not whole.keys().isdisjoint(row.slope)]
     rows += _hydrogen_row(givers, hydrogen, k, sign)
     broken = [row for row in rows if _moved(row, whole, sign) > _room(row)]
     shares = _solved(givers, rows, sign, k) if broken else whole
     shares = {name: mw for name, mw in shares.items() if mw > NOISE_MW}
-    holds = [m.reach[k].hold_s for m in givers if m.id in shares]
-    return Pooled(
-        within_s=within_s,
-        mw=sum(shares.values()),
-        hold_s=min([*holds, _hydrogen_hold_s(givers, shares, hydrogen, sign)]),
-        limit=_tightest(broken, shares, sign),
-        shares_mw=shares,
-    )
+    return _tightest(broken, shares, sign), shares
 
 
 def _room(row: Row) -> float:
@@ -111,14 +126,67 @@ def _tightest(broken: Sequence[Row], shares: Mapping[str, float], sign: int) -> 
 
 
 def _solved(givers: Sequence[Member], rows: Sequence[Row], sign: int, k: int) -> dict[str, float]:
-    """Return the shares of the best allowed pool; nothing moves where the solver gives no answer."""
-    columns = [(m, low, high) for m in givers for low, high in _moves(m, sign, k)]
+    """Return the shares of the best allowed pool.
+
+    Whoever no row holds back gives all; the others are tried one by one where they are few, else searched.
+    """
+    moves = {m.id: _moves(m, sign, k) for m in givers}
+    shares = {name: max(high for _, high in ranges) for name, ranges in moves.items()}
+    slope = np.array([[sign * row.slope.get(m.id, 0.0) for m in givers] for row in rows])
+    most, room = np.array(list(shares.values())), np.array([_room(row) for row in rows])
+    binding = np.maximum(slope, 0.0) @ most > room
+    slope, room = slope[binding], room[binding]
+    held = (slope > 0.0).any(axis=0)
+    room = room - slope[:, ~held] @ most[~held]
+    left, slope = [m for m, is_held in zip(givers, held, strict=True) if is_held], slope[:, held]
+    tried = _tried(left, moves, slope, room)
+    return shares | (_searched(left, moves, slope, room) if tried is None else tried)
+
+
+def _tried(
+    left: Sequence[Member], moves: Mapping[str, Sequence[tuple[float, float]]], slope: Array, room: Array
+) -> dict[str, float] | None:
+    """Return the best shares by trying all block counts of one load beside one more member.
+
+    None where there is more to combine: that is searched.
+    """
+    loads = [i for i, m in enumerate(left) if m.block_mw > 0]
+    others = [i for i, m in enumerate(left) if m.block_mw <= 0]
+    if len(loads) > 1 or len(others) > 1:
+        return None
+    best, best_worth = dict.fromkeys((m.id for m in left), 0.0), 0.0
+    steps_mw = [0.0]
+    for i in loads:
+        m = left[i]
+        steps_mw = [n * m.block_mw for n in range(round(moves[m.id][0][1] / m.block_mw) + 1)]
+    ranges = [(0.0, 0.0), *(span for i in others for span in moves[left[i].id])]
+    for blocks_mw in steps_mw:
+        spare = room - sum((slope[:, i] * blocks_mw for i in loads), np.zeros(len(room)))
+        for low, high in ranges:
+            most = high
+            for i in others:
+                rising = slope[:, i] > 0.0
+                most = min([high, *(spare[rising] / slope[rising, i]).tolist()])
+            fits = bool(
+                (spare - sum((slope[:, i] * most for i in others), np.zeros(len(room))) >= -TINY).all()
+            )
+            mw = {**{left[i].id: blocks_mw for i in loads}, **{left[i].id: most for i in others}}
+            worth = sum((1 - MW_PER_CNY * m.price_cny_per_mwh) * mw[m.id] for m in left)
+            if fits and most >= low and worth > best_worth:
+                best, best_worth = mw, worth
+    return best
+
+
+def _searched(
+    left: Sequence[Member], moves: Mapping[str, Sequence[tuple[float, float]]], slope: Array, room: Array
+) -> dict[str, float]:
+    """Return the best shares by a MILP; nothing moves where the solver gives no answer."""
+    givers, columns = left, [(m, low, high) for m in left for low, high in moves[m.id]]
     n = len(columns)
     # x: (change, chosen) by column; rows in MW of their most effective member, whatever their unit
-    slope = np.array([[sign * row.slope.get(m.id, 0.0) for m, _, _ in columns] for row in rows])
-    steepest = np.abs(slope).max(axis=1)
-    slope, room = slope[steepest > 0.0], np.array([_room(r) for r in rows])[steepest > 0.0]
-    steepest = steepest[steepest > 0.0, np.newaxis]
+    place = {m.id: i for i, m in enumerate(left)}
+    slope = slope[:, [place[m.id] for m, _, _ in columns]]
+    steepest = np.abs(slope).max(axis=1)[:, np.newaxis]
     slope, room = slope / steepest, np.minimum(room / steepest[:, 0], MOST_MW)
     blocks = np.array([m.block_mw for m, _, _ in columns])
     prices = np.array([m.price_cny_per_mwh for m, _, _ in columns])
