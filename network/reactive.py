@@ -23,7 +23,7 @@ from network.reactive_ease import (
     source_of,
     weights_of,
 )
-from network.reactive_moves import Moving, cost_cny, moved, relieving
+from network.reactive_moves import Budget, Moving, budget_of, cost_cny, moved, relieving
 from network.reactive_rows import (
     Columns,
     Limits,
@@ -98,17 +98,20 @@ def reactive_plan(
     movable: npt.NDArray[np.bool_],
     hours: Array,
     near: tuple[Array, Array] | None = None,
+    budget: Budget | None = None,
 ) -> VarPlan:
     """Return the reactive plan for injections `p_mw` (steps, elements).
 
     `start` is where actuators stand before the first step and `movable` which of them answer, both
     (actuators,); `hours` the length of each step. With `near`, (q_mvar, positions) for similar
-    injections, banks and taps keep those positions unless limits ask for a move.
+    injections, banks and taps keep those positions unless limits ask for a move. `budget` holds the moves
+    that each day has left; without it all steps are of one day on which nothing moved yet.
     """
     columns = _columns(oracle, spans, movable)
     x_low, x_high = _box(oracle, columns, spans)
     q, at = near if near is not None else (np.zeros_like(p_mw), np.tile(start, (len(p_mw), 1)))
-    at = np.where(movable, at, start)
+    budget = budget or budget_of(oracle, np.zeros(len(p_mw), dtype=np.int64), {})
+    at = budget.held(np.where(movable, at, start), start)
     q = np.clip(q, spans.low, spans.high)
     q, at = columns.into(np.clip(columns.of(q, at), x_low, x_high), q, at)
     now = VarPlan(q_mvar=q, positions=at, states=oracle.solve(p_mw, q, at))
@@ -118,11 +121,13 @@ def reactive_plan(
     excess = (values_of(now.states, limits) - limits.upper) / limits.scale
     groups = tuple(group for group in _groups(oracle) if movable[group].all())
     if groups and (near is None or excess.max(initial=0.0) > EXCESS):
-        at = _moved(oracle, p_mw, now, columns, groups, start=start, hours=hours)
+        at = _moved(oracle, p_mw, now, columns, groups, start=start, hours=hours, budget=budget)
         if not np.array_equal(at, now.positions):
             now = VarPlan(q_mvar=now.q_mvar, positions=at, states=oracle.solve(p_mw, now.q_mvar, at))
             now = eased(oracle, p_mw, now, columns, box)
-        now = _relieved(oracle, p_mw, now, columns, box=box, groups=groups, start=start, hours=hours)
+        now = _relieved(
+            oracle, p_mw, now, columns, box=box, groups=groups, start=start, hours=hours, budget=budget
+        )
     return now
 
 
@@ -165,6 +170,7 @@ def _relieved(
     groups: tuple[npt.NDArray[np.int64], ...],
     start: Array,
     hours: Array,
+    budget: Budget,
 ) -> VarPlan:
     """Return the plan after moves that let sources off which work against a limit; few are tried."""
     banned: set[int] = set()
@@ -173,7 +179,7 @@ def _relieved(
         if ((values_of(now.states, limits) - limits.upper) / limits.scale).max(initial=0.0) <= EXCESS:
             break
         slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), columns, limits, groups)
-        moving = _moving(slope, limits, groups, start=start, hours=hours)
+        moving = _moving(slope, limits, groups, start=start, hours=hours, budget=budget)
         own = replace(slope, rows=slope.rows[:, :, : columns.count], losses=slope.losses[:, : columns.count])
         problem = problem_of(
             source_of(oracle, columns, own, limits, box), now.states, columns.of(now.q_mvar, now.positions)
@@ -198,6 +204,7 @@ def _moving(
     *,
     start: Array,
     hours: Array,
+    budget: Budget,
 ) -> Moving:
     return Moving(
         groups=groups,
@@ -206,6 +213,7 @@ def _moving(
         weight=weights_of(limits),
         hours=hours,
         start=start,
+        budget=budget,
         loss_cny_per_mwh=LOSS_CNY_PER_MWH,
     )
 
@@ -219,9 +227,10 @@ def _moved(
     *,
     start: Array,
     hours: Array,
+    budget: Budget,
 ) -> Array:
     limits = limits_of(oracle, now.states, margins=MARGINS)
     none = Columns(elements=columns.elements[:0], statcoms=columns.statcoms[:0])
     slope = slopes(oracle, (p_mw, now.q_mvar, now.positions), none, limits, groups)
-    moving = _moving(slope, limits, groups, start=start, hours=hours)
+    moving = _moving(slope, limits, groups, start=start, hours=hours, budget=budget)
     return moved(oracle, p_mw, now.q_mvar, now.positions, moving)

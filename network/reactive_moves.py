@@ -1,6 +1,6 @@
 """Moves of banks and taps over a day: few, each worth its wear, each judged by AC power flow."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,10 @@ MOVE_CNY = {"shunt": 100.0, "tap": 60.0}
 """Wear of one switching of a bank or one step of a tap changer; assumption. Steers, is in no bill."""
 MOST_MOVES = {"shunt": 4, "tap": 8}
 """Moves of one bank, steps of one tap changer within a plan's window and within a day (assumption)."""
+NEVER = 1e9
+"""Moves left where nothing wears."""
+FORBIDDEN_CNY = 1e9
+"""Price of a move on a day that has none left: no gain pays for it."""
 LEAST_GAIN_CNY = 1.0
 """A promise below this is not worth an AC check."""
 GLANCE = 15
@@ -24,6 +28,44 @@ MOST_ASKED = 6
 """Groups that are asked for relief, those first that pull most at what is broken."""
 REACH = 4
 """Positions to either side of the present course that are looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Moves that are left to each actuator."""
+
+    day: npt.NDArray[np.int64]
+    """(steps,) the day of each step, counted from 0."""
+    left: Array
+    """(days, actuators) in positions."""
+
+    def used(self, at: Array, start: Array) -> Array:
+        """Return (days, actuators) the moves of positions (steps, actuators) from `start` on."""
+        moves = np.abs(np.diff(np.vstack([start, at]), axis=0))
+        used = np.zeros_like(self.left)
+        np.add.at(used, self.day, moves)
+        return used
+
+    def held(self, at: Array, start: Array) -> Array:
+        """Return the same positions, but what has no move left for its day stays where it stands."""
+        if (self.used(at, start) <= self.left).all():
+            return at
+        found, here, left = at.copy(), start.astype(np.float64), self.left.copy()
+        for step, day in enumerate(self.day):
+            move = np.clip(at[step] - here, -left[day], left[day])
+            here, left[day] = here + move, left[day] - np.abs(move)
+            found[step] = here
+        return found
+
+
+def budget_of(oracle: Oracle, day: npt.NDArray[np.int64], moved: Mapping[str, float]) -> Budget:
+    """Return what a day allows, less what was `moved` on day 0 by actuator."""
+    kinds = [oracle.park.actuators[name].kind for name in oracle.actuators]
+    most = np.array([float(MOST_MOVES.get(kind, NEVER)) for kind in kinds])
+    left = np.tile(most, (int(day.max(initial=0)) + 1, 1))
+    spent = np.array([moved.get(name, 0.0) for name in oracle.actuators])
+    left[0] = np.maximum(0.0, np.floor(most - spent))
+    return Budget(day=day, left=left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +83,7 @@ class Moving:
     """(steps,)."""
     start: Array
     """(actuators,) where they stand before the first step."""
+    budget: Budget
     loss_cny_per_mwh: float
 
 
@@ -167,24 +210,31 @@ def _cheapest(
         cost[:, cost.shape[1] // 2].sum()
         + price * np.abs(np.diff(course, prepend=moving.start[group[0]])).sum()
     )
+    day, left = moving.budget.day, moving.budget.left[:, group].min(axis=1)
+    prices = np.where(left < 1, FORBIDDEN_CNY, price)[day]
     for _ in range(6):
-        total, path = _walk(cost, course, float(moving.start[group[0]]), price)
-        moves = np.abs(np.diff(course + path, prepend=moving.start[group[0]])).sum()
-        if moves <= MOST_MOVES[kind]:
+        total, path = _walk(cost, course, float(moving.start[group[0]]), prices)
+        tried = at.copy()
+        tried[:, group] += path[:, None]
+        used = moving.budget.used(tried, moving.start)[:, group].max(axis=1)
+        if used.sum() <= MOST_MOVES[kind] and (used <= left).all():
             return float(still - total), path
-        price *= 2
+        prices = prices * np.where(used.sum() > MOST_MOVES[kind], 2.0, np.where(used > left, 2.0, 1.0))[day]
     return 0.0, np.zeros(len(at))
 
 
-def _walk(cost: Array, course: Array, start: float, price: float) -> tuple[float, Array]:
-    """Return the cheapest path of offsets over all steps (dynamic programming), and its cost."""
+def _walk(cost: Array, course: Array, start: float, price: Array) -> tuple[float, Array]:
+    """Return the cheapest path of offsets over all steps (dynamic programming), and its cost.
+
+    `price` (steps,) is that of a move into each step.
+    """
     steps, choices = cost.shape
     offsets = np.arange(choices) - choices // 2
-    best = cost[0] + price * np.abs(course[0] + offsets - start)
+    best = cost[0] + price[0] * np.abs(course[0] + offsets - start)
     back = np.zeros((steps, choices), dtype=np.int64)
     for t in range(1, steps):
         jump = np.abs((course[t] + offsets)[None, :] - (course[t - 1] + offsets)[:, None])
-        through = best[:, None] + price * jump
+        through = best[:, None] + price[t] * jump
         back[t] = np.argmin(through, axis=0)
         best = through[back[t], np.arange(choices)] + cost[t]
     k = int(np.argmin(best))

@@ -1,10 +1,12 @@
 """Banks, tap changers and statcoms: told where the plan wants them, watched until they stand there."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.image import Moment
+from controllers.acting.switching import counted
 from vpp.park.positions import position_range
 from vpp.types import Move, Quality, Reading, Severity, Source
 
@@ -95,3 +97,11 @@ def remember(core: Core, sent: list[Move]) -> None:
             core.asked_since[move.device] = move.issued_at
         core.moves[move.device] = move
         core.journal.append("move", move)
+
+
+def count(core: Core, now: datetime) -> None:
+    """Count what banks and tap changers have moved, and keep it at once: a day's limit outlives a restart."""
+    moved = counted(core.park, core.moved, core.readings, now)
+    if moved != core.moved:
+        core.moved = moved
+        core.remember()

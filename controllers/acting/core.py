@@ -13,9 +13,8 @@ from controllers.acting.expectation import State
 from controllers.acting.field import Field
 from controllers.acting.following import PlanInForce
 from controllers.acting.judge import Pulse
-from controllers.acting.ledger import Calls, Sheds, standing
+from controllers.acting.ledger import Calls, standing
 from controllers.acting.memory import Memory, save
-from controllers.acting.seat import Seat
 from controllers.acting.switching import Moved
 from controllers.acting.tie import Counters, TieWindow
 from controllers.acting.tracking import Correction, Tracker
@@ -35,9 +34,6 @@ from vpp.types import (
     Trim,
 )
 
-YOUNG_CYCLES = 5
-"""Cycles after its start in which a passive control may begin to act as it is; later it starts anew."""
-
 
 @dataclass(slots=True, kw_only=True)
 class Core:
@@ -56,10 +52,6 @@ class Core:
     modes: dict[str, Mode]
     ledger: dict[str, Calls]
     orders: tuple[DispatchOrder, ...]
-    seat: Seat | None = None
-    """The lease; None in memory, where there is no other control."""
-    acting: bool = True
-    """False: another control acts; this one reads and shows."""
     counters: Counters | None = None
     """Of the tie meter."""
     force: PlanInForce | None = None
@@ -81,6 +73,8 @@ class Core:
     setpoints: dict[str, Setpoint] = fresh(default_factory=dict)
     moves: dict[str, Move] = fresh(default_factory=dict)
     """Last command sent to each actuator."""
+    moved: dict[str, Moved] = fresh(default_factory=dict)
+    """How often banks and tap changers moved."""
     trims: dict[str, Trim] = fresh(default_factory=dict)
     """Last command to trim sent to each load."""
     asked_since: dict[str, datetime] = fresh(default_factory=dict)
@@ -100,7 +94,6 @@ class Core:
     tried: dict[str, datetime] = fresh(default_factory=dict)
     """By load when it last failed to open for the plan."""
     closed_at: datetime | None = None
-    sheds: Sheds = fresh(default_factory=Sheds)
     out: dict[str, datetime] = fresh(default_factory=dict)
     """By branch or device that an outage has taken, when control saw it."""
     armed: dict[str, OutageAction] = fresh(default_factory=dict)
@@ -124,18 +117,13 @@ class Core:
 
     def remember(self) -> None:
         """Write what must outlive a restart; a disk that takes nothing is the journal's alarm."""
-    def look_around(self) -> None:
-        """Judge by the registers just read whether this control may act in this cycle."""
-        if self.seat is None:
-            return
-        told: dict[str, Setpoint | Move | Trim] = {**self.setpoints, **self.moves, **self.trims}
-        sent = {name: command.sequence for name, command in told.items()}
-        self.acting = self.seat.see(self.readings, sent, young=self.cycle <= YOUNG_CYCLES)
-        if self.acting and self.epoch != self.seat.lease.number:
-            self.epoch = self.seat.lease.number
-
         memory = Memory(
-            tie=self.tie, ledger=self.ledger, planned=self.planned, modes=self.modes, orders=self.orders
+            tie=self.tie,
+            ledger=self.ledger,
+            planned=self.planned,
+            modes=self.modes,
+            orders=self.orders,
+            moved=self.moved,
         )
         if self.memory_file is not None:
             save(self.memory_file, memory)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from math import nan
 
 from controllers.acting.core import Core
+from controllers.acting.switching import today
 from vpp.types import Following, ParkMode, Snapshot
 
 
@@ -65,6 +66,7 @@ def freeze(core: Core, moment: Moment) -> Snapshot:
         missed_ticks=core.missed_ticks,
         dropped_plans=core.dropped_plans,
         positions={name: move.position for name, move in core.moves.items()},
+        moved=today(core.park, core.moved, now),
         trims={name: told.trim_mw for name, told in core.trims.items()},
         links=core.field.links(),
     )

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from controllers.acting.ledger import Calls
+from controllers.acting.switching import Moved
 from controllers.acting.tie import TieWindow
 from vpp.types import DispatchOrder, Mode, wire
 
@@ -20,25 +20,15 @@ class Memory:
     planned: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     orders: tuple[DispatchOrder, ...] = ()
-    closing: tuple[tuple[str, int], ...] = ()
-    """(load, block) that restoration has yet to close."""
-    damaged: bool = False
-    """True for the empty memory that stands for a damaged file."""
+    moved: Mapping[str, Moved] = field(default_factory=dict)
 
 
 def load(path: Path) -> Memory:
-    """Return what was remembered; an empty memory where the file is missing or damaged.
-
-    A damaged file is set aside as `NAME.damaged`, and `damaged` says so.
-    """
+    """Return what was remembered; an empty memory where the file is missing or damaged."""
     try:
         return wire.decode(path.read_bytes(), Memory)
-    except FileNotFoundError:
-        return Memory()
     except (OSError, ValueError):
-        with suppress(OSError):
-            path.replace(path.with_name(f"{path.name}.damaged"))
-        return Memory(damaged=True)
+        return Memory()
 
 
 def save(path: Path, memory: Memory) -> bool:

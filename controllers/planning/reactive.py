@@ -9,6 +9,7 @@ from controllers.planning.slots import Situation
 from network.powerflow import Oracle
 from network.reactive import Spans, kept, q_spans, reactive_plan
 from network.reactive_ease import VarPlan
+from network.reactive_moves import budget_of
 from network.security import tie_q_max_mvar, violations
 from vpp.park.model import Park
 from vpp.types import Array, Plan, Relaxation
@@ -73,6 +74,7 @@ def planned(
         if not is_broken(oracle, same):
             return same
     start, movable = start_of(oracle, now)
+    days = now.window.days[:, now.window.span].argmax(axis=0)
     return reactive_plan(
         oracle,
         p_mw,
@@ -81,6 +83,7 @@ def planned(
         movable=movable,
         hours=now.window.dt_h[now.window.span],
         near=near if near is not None else previous_of(oracle, now),
+        budget=budget_of(oracle, days, now.state.moved),
     )
 
 

@@ -116,6 +116,7 @@ def state_from_snapshot(park: Park, snapshot: Snapshot, plan: Plan | None = None
         calls=calls,
         month_peak_mw=peak if math.isfinite(peak) else assumed.month_peak_mw,
         positions=_positions(park, snapshot),
+        moved=dict(snapshot.moved),
     )
 
 

@@ -11,7 +11,7 @@ from network.model import commands_q
 from network.powerflow import Oracle
 from network.reactive import MARGINS, q_spans, reactive_plan, ruled
 from network.reactive_descent import Quadratics, descend, objective
-from network.reactive_moves import MOST_MOVES
+from network.reactive_moves import MOST_MOVES, budget_of
 from network.security import tie_q_max_mvar, violations
 from vpp.devices import q_limits
 from vpp.park import load_park
@@ -135,6 +135,24 @@ def test_banks_and_taps_move_where_sources_cannot_do_it(park):
     taps = [oracle.actuators.index(name) for name in ("A_T_MAIN_1", "A_T_MAIN_2")]
     assert (plan.positions[:, taps] != oracle.at_rest[taps]).any()
     assert (plan.positions[:, taps[0]] == plan.positions[:, taps[1]]).all(), "parallel units move as one"
+
+
+def test_what_has_no_move_left_today_stays_till_tomorrow(park):
+    oracle = Oracle(raised(park, 1.10))
+    p = injected(oracle, LD_ZN=-5.0, LD_PUB=-2.0)
+    spans = q_spans(park, oracle.elements, p, {}, set(park.resources))
+    all_move = np.ones(len(oracle.actuators), dtype=bool)
+    steps = {"start": oracle.at_rest, "movable": all_move, "hours": np.full(STEPS, 0.25)}
+    day = (np.arange(STEPS) >= STEPS // 2).astype(np.int64)
+    spent = {name: float(MOST_MOVES[row.kind]) for name, row in park.actuators.items()}
+    free = reactive_plan(oracle, p, spans, **steps)
+    assert (free.positions[0] != oracle.at_rest).any(), "with moves left it moves at once"
+    for near in (None, (free.q_mvar, free.positions)):
+        budget = budget_of(oracle, day, spent)
+        plan = reactive_plan(oracle, p, spans, near=near, budget=budget, **steps)
+        assert (plan.positions[day == 0] == oracle.at_rest).all()
+        assert (plan.positions[day == 1] != oracle.at_rest).any()
+        assert (budget.used(plan.positions, oracle.at_rest) <= budget.left).all()
 
 
 def test_an_actuator_that_does_not_answer_stays_where_it_is(park):

@@ -101,6 +101,8 @@ class PlantState:
     """Highest metered 15-minute import mean of the month so far."""
     positions: Mapping[str, float] = field(default_factory=dict)
     """By actuator that answers where it stands (steps, taps, Mvar of a statcom); no other is moved."""
+    moved: Mapping[str, float] = field(default_factory=dict)
+    """By bank and tap changer how often it moved today, in positions; 0 where it is not named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

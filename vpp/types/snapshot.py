@@ -106,6 +106,8 @@ class Snapshot:
     dropped_plans: int
     positions: Mapping[str, float] = field(default_factory=dict)
     """By actuator where control last told it to be: steps, taps, or Mvar of a statcom."""
+    moved: Mapping[str, float] = field(default_factory=dict)
+    """By bank and tap changer its switchings and steps of today, as read back."""
     trims: Mapping[str, float] = field(default_factory=dict)
     """By load the MW that control last told it to take less, without a breaker."""
     links: Mapping[str, Link] = field(default_factory=dict)

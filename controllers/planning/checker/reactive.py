@@ -54,7 +54,8 @@ def actuators(view: Seen) -> list[Violation]:
         days = view.days()
         for day in sorted(set(days)):
             count = float(moves[np.array(days) == day].sum())
-            excess = np.array([count - MOST_MOVES[row.kind]])
+            before = view.plan.initial.moved.get(name, 0.0) if day == 0 else 0.0
+            excess = np.array([min(count, before + count - MOST_MOVES[row.kind])])
             found += view.where("switching", name, excess, 0.5, "{:.0f} moves more than a day allows")
         if name not in view.plan.initial.positions:
             found += view.where("position", name, moves, WHOLE, "moved by {:.0f} though it does not answer")

@@ -8,6 +8,7 @@ import pytest
 from controllers.planning import check, initial_state
 from controllers.planning.reactive import operation_of
 from network.reactive import ruled
+from network.reactive_moves import MOST_MOVES
 from network.security import tie_q_max_mvar, violations
 from vpp.devices import q_limits
 
@@ -69,3 +70,30 @@ def test_a_move_of_an_actuator_that_does_not_answer_is_refused(park, plan, forec
     moved = with_series(plan, "A_CAP_H2", position=np.where(np.arange(96) < 50, 2.0, 1.0))
     moved = replace(moved, initial=replace(plan.initial, positions=silent))
     assert ("position", "A_CAP_H2") in refused(park, moved, forecast, planner.oracle)
+
+
+def test_a_bank_with_its_moves_of_today_used_up_is_not_moved_by_a_replan(
+    planner, plan, after, forecast, park
+):
+    """The plan before would have switched it twice: it does so only with moves left."""
+    k, name = 20, "A_CAP_H2"
+    switched = np.where((np.arange(96) < 50) | (np.arange(96) >= 70), 2.0, 1.0)
+    before = with_series(plan, name, position=switched)
+
+    def replanned(moved):
+        state = replace(after(plan, k), moved={name: moved})
+        return planner.plan(state, forecast, steps=96 - k, deadline_s=DEADLINE_S, previous=before).plan
+
+    assert (replanned(MOST_MOVES["shunt"] - 2.0).series[name]["position"] == switched[k:]).all()
+    once, never = replanned(MOST_MOVES["shunt"] - 1.0), replanned(float(MOST_MOVES["shunt"]))
+    assert np.abs(np.diff(once.series[name]["position"], prepend=2.0)).sum() == 1.0
+    assert np.unique(never.series[name]["position"]).tolist() == [2.0]
+    moving = with_series(never, name, position=switched[k:])
+    assert ("switching", name) in refused(park, moving, forecast, planner.oracle)
+
+
+def test_more_moves_by_hand_than_a_day_allows_leave_a_plan_without_any(park, plan, forecast, planner):
+    worn = replace(plan, initial=replace(plan.initial, moved=dict.fromkeys(park.actuators, 20.0)))
+    still = {n: {"position": np.full(96, plan.initial.positions[n])} for n in park.actuators}
+    worn = replace(worn, series={**worn.series, **still})
+    assert "switching" not in {rule for rule, _ in refused(park, worn, forecast, planner.oracle)}
