@@ -1,23 +1,33 @@
 """The one place where control is put together, for memory and for its own process."""
 
 from controllers.acting import intake, memory, tie
+from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.cycle import Control
 from controllers.acting.field import Field
+from controllers.acting.seat import Seat
 from controllers.acting.tracking import Tracker
 from vpp.clock import Clock
 from vpp.journal import Journal, SnapshotLog
 from vpp.park.model import Park
 from vpp.state_dir import StateDir
-from vpp.types import Mode
+from vpp.types import Mode, Severity
 
 
 def build_control(
-    park: Park, field: Field, clock: Clock, journal: Journal, *, epoch: int, state: StateDir | None = None
+    park: Park,
+    field: Field,
+    clock: Clock,
+    journal: Journal,
+    *,
+    epoch: int,
+    state: StateDir | None = None,
+    seat: Seat | None = None,
 ) -> Control:
     """Return control, with what a run before remembered where `state` is given.
 
-    `epoch` must be greater than at every start before: devices fence older commands by it.
+    `epoch` must be greater than at every start before: devices fence older commands by it. With a
+    `seat` control is passive until the lease lets it act, with the seat's own number.
     """
     kept = memory.load(state.root / "control.memory") if state is not None else memory.Memory()
     now = clock.plant_now()
@@ -35,6 +45,8 @@ def build_control(
         log=SnapshotLog(journal),
         tracker=Tracker(tuple(park.resources), {n: r.kind for n, r in park.resources.items()}),
         epoch=epoch,
+        seat=seat,
+        acting=seat is None,
         plan_file=state.current_plan if state is not None else None,
         memory_file=state.root / "control.memory" if state is not None else None,
         tie=window,
@@ -46,4 +58,7 @@ def build_control(
     )
     journal.append("start", {"park": park.name, "epoch": epoch})
     intake.recalled(core)
+    if kept.damaged:
+        text = "control.memory was damaged and is set aside: orders, modes and the ledger of calls are lost"
+        core.notes["memory"] = Condition(id="memory", severity=Severity.ALARM, source="control", text=text)
     return Control(core)

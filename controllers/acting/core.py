@@ -13,8 +13,10 @@ from controllers.acting.expectation import State
 from controllers.acting.field import Field
 from controllers.acting.following import PlanInForce
 from controllers.acting.judge import Pulse
-from controllers.acting.ledger import Calls, standing
+from controllers.acting.ledger import Calls, Sheds, standing
 from controllers.acting.memory import Memory, save
+from controllers.acting.seat import Seat
+from controllers.acting.switching import Moved
 from controllers.acting.switching import Moved
 from controllers.acting.tie import Counters, TieWindow
 from controllers.acting.tracking import Correction, Tracker
@@ -34,6 +36,9 @@ from vpp.types import (
     Trim,
 )
 
+YOUNG_CYCLES = 5
+"""Cycles after its start in which a passive control may begin to act as it is; later it starts anew."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Core:
@@ -52,6 +57,10 @@ class Core:
     modes: dict[str, Mode]
     ledger: dict[str, Calls]
     orders: tuple[DispatchOrder, ...]
+    seat: Seat | None = None
+    """The lease; None in memory, where there is no other control."""
+    acting: bool = True
+    """False: another control acts; this one reads and shows."""
     counters: Counters | None = None
     """Of the tie meter."""
     force: PlanInForce | None = None
@@ -94,6 +103,7 @@ class Core:
     tried: dict[str, datetime] = fresh(default_factory=dict)
     """By load when it last failed to open for the plan."""
     closed_at: datetime | None = None
+    sheds: Sheds = fresh(default_factory=Sheds)
     out: dict[str, datetime] = fresh(default_factory=dict)
     """By branch or device that an outage has taken, when control saw it."""
     armed: dict[str, OutageAction] = fresh(default_factory=dict)
@@ -117,6 +127,16 @@ class Core:
 
     def remember(self) -> None:
         """Write what must outlive a restart; a disk that takes nothing is the journal's alarm."""
+    def look_around(self) -> None:
+        """Judge by the registers just read whether this control may act in this cycle."""
+        if self.seat is None:
+            return
+        told: dict[str, Setpoint | Move | Trim] = {**self.setpoints, **self.moves, **self.trims}
+        sent = {name: command.sequence for name, command in told.items()}
+        self.acting = self.seat.see(self.readings, sent, young=self.cycle <= YOUNG_CYCLES)
+        if self.acting and self.epoch != self.seat.lease.number:
+            self.epoch = self.seat.lease.number
+
         memory = Memory(
             tie=self.tie,
             ledger=self.ledger,

@@ -13,8 +13,11 @@ from controllers.acting import (
     following,
     intake,
     interruptions,
+    lowering,
     metering,
+    restoration,
     shadow,
+    sheds,
     targets,
     tie,
     trims,
@@ -38,8 +41,6 @@ from vpp.types import (
     Source,
 )
 
-RESTORE_PAUSE_S = 30.0
-"""Plant seconds between two blocks that restoration closes; assumption."""
 SAVE_EVERY = 60
 """Cycles between two writes of the memory file when nothing asked for one."""
 
@@ -49,6 +50,11 @@ class Control:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+
+    @property
+    def active(self) -> bool:
+        """False while another control acts and this one only watches."""
+        return self._core.acting
 
     @property
     def snapshot(self) -> Snapshot:
@@ -84,6 +90,7 @@ async def run(core: Core) -> Snapshot:
     core.last_at, core.cycle = now, core.cycle + 1
     raw = await core.field.read()
     core.readings, core.pulses = judge(raw, core.pulses, now, max(cycle_s, dt_s))
+    core.look_around()
     intake.forget_ended(core)
     contract = core.park.contracts.tie
     limits = tie.limits(core.orders, now, contract.import_max_mw, contract.export_max_mw)
@@ -102,9 +109,23 @@ async def run(core: Core) -> Snapshot:
     quarter = core.tie.start
     metering.take(core, moment, limits)
     shadow.follow(core, dt_s)
+    sheds.account(core, dt_s)
     emergency.watch(core, now)
     actuators.count(core, now)
     assured, requests = _decide(core, moment)
+    acks = await _act(core, moment, assured, requests) if core.acting else {}
+    _alarms(core, moment, assured, acks)
+    if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0:
+        core.remember()
+    core.snapshot = freeze(core, moment)
+    core.log.append(core.snapshot)
+    return core.snapshot
+
+
+async def _act(
+    core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
+) -> Mapping[str, Ack]:
+    """Send what this cycle commands; a passive control does none of it."""
     sent = _commands(core, moment, assured, requests)
     moved = actuators.moves(core, moment)
     actuators.remember(core, moved)
@@ -112,15 +133,10 @@ async def run(core: Core) -> Snapshot:
     trims.remember(core, trimmed)
     acks = await core.field.write([*sent, *moved, *trimmed])
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
-    await emergency.open_breakers(core, now)
-    await interruptions.carry_out(core, moment.step, now)
-    await intake.close_next(core, RESTORE_PAUSE_S)
-    _alarms(core, moment, assured, acks)
-    if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0:
-        core.remember()
-    core.snapshot = freeze(core, moment)
-    core.log.append(core.snapshot)
-    return core.snapshot
+    await emergency.open_breakers(core, moment.now)
+    await interruptions.carry_out(core, moment.step, moment.now)
+    await restoration.go_on(core, moment)
+    return acks
 
 
 def _step(core: Core, now: datetime, ttl_s: float) -> int | None:
@@ -157,8 +173,10 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
         else:
             wanted = targets.held(device, sent, core.readings[name])
         flow = expectation.drive(core.park, name, core.readings)
-        requests[name] = targets.request(
-            device, wanted, core.expected[name], sent=sent, flow=flow, dt_s=moment.dt_s
+        requests[name] = lowering.within(
+            core,
+            targets.request(device, wanted, core.expected[name], sent=sent, flow=flow, dt_s=moment.dt_s),
+            name,
         )
     ranges = {name: narrow(request.bounds) for name, request in requests.items()}
     asked = {name: request.p_mw for name, request in requests.items()}
@@ -245,7 +263,7 @@ def _commands(
 def _of_plan(core: Core, plan: Plan | None, moment: Moment) -> Iterator[alarms.Condition]:
     """Tell of plan and planner; after control's start the planner has time to make its first plan."""
     starting = core.cycle <= conditions.PLANNER_START_CYCLES
-    if starting and (plan is None or (core.roles is not None and not core.planner_seen)):
+    if not core.acting or (starting and (plan is None or (core.roles is not None and not core.planner_seen))):
         return iter(())
     replan_min = core.park.horizon.replan_min
     return conditions.of_plan(plan, moment.step, moment.now, replan_min, core.roles)
@@ -265,6 +283,8 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *_of_plan(core, plan, moment),
         *conditions.of_modes(core.modes),
         *conditions.of_loads(core.park, core.calls(now)),
+        *sheds.conditions(core),
+        *conditions.of_lease(core.seat),
         *conditions.of_journal(core.journal.trouble, core.journal.lost),
         *core.notes.values(),
     ]

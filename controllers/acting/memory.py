@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,14 +22,25 @@ class Memory:
     modes: Mapping[str, Mode] = field(default_factory=dict)
     orders: tuple[DispatchOrder, ...] = ()
     moved: Mapping[str, Moved] = field(default_factory=dict)
+    closing: tuple[tuple[str, int], ...] = ()
+    """(load, block) that restoration has yet to close."""
+    damaged: bool = False
+    """True for the empty memory that stands for a damaged file."""
 
 
 def load(path: Path) -> Memory:
-    """Return what was remembered; an empty memory where the file is missing or damaged."""
+    """Return what was remembered; an empty memory where the file is missing or damaged.
+
+    A damaged file is set aside as `NAME.damaged`, and `damaged` says so.
+    """
     try:
         return wire.decode(path.read_bytes(), Memory)
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return Memory()
+    except (OSError, ValueError):
+        with suppress(OSError):
+            path.replace(path.with_name(f"{path.name}.damaged"))
+        return Memory(damaged=True)
 
 
 def save(path: Path, memory: Memory) -> bool:
