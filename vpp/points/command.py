@@ -1,6 +1,10 @@
 """Commands by point name: what control writes, whatever map the device has."""
 
-from vpp.types import Move, Setpoint, Trim
+from collections.abc import Sequence
+
+from vpp.points.codec import Write
+from vpp.points.request import WIDTH
+from vpp.types import Move, Point, Setpoint, Trim
 
 VARS = 4.0
 """SunSpec 704 `VarSetMod`: the setting is in vars; priority 0 is active power's."""
@@ -43,3 +47,15 @@ def command_points(setpoint: Setpoint | Move | Trim) -> dict[str, float]:
         "reversion_enable": 1.0,
         "reversion_total_s": setpoint.ttl_s + setpoint.reversion_s,
     }
+
+
+def epoch_first(points: Sequence[Point], writes: Sequence[Write]) -> tuple[Write, ...]:
+    """Return the requests of a command with the one that holds nothing but the epoch before the others.
+
+    A device that fences it off (SunSpec 715 `ControllerHb` stands in a group of its own) then gets
+    nothing more of a stale command.
+    """
+    if len(writes) < 2:
+        return tuple(writes)
+    alone = {(p.table, p.address, WIDTH[p.type]) for p in points if p.point == "epoch"}
+    return tuple(sorted(writes, key=lambda w: (w.table, w.address, len(w.registers)) not in alone))
