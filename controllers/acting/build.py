@@ -57,8 +57,8 @@ def build_control(
         orders=tuple(order for order in kept.orders if order.end > now),
     )
     journal.append("start", {"park": park.name, "epoch": epoch})
-    intake.recalled(core)
     if kept.damaged:
         text = "control.memory was damaged and is set aside: orders, modes and the ledger of calls are lost"
         core.notes["memory"] = Condition(id="memory", severity=Severity.ALARM, source="control", text=text)
+    intake.recalled(core)
     return Control(core)

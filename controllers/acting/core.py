@@ -17,7 +17,6 @@ from controllers.acting.ledger import Calls, Sheds, standing
 from controllers.acting.memory import Memory, save
 from controllers.acting.seat import Seat
 from controllers.acting.switching import Moved
-from controllers.acting.switching import Moved
 from controllers.acting.tie import Counters, TieWindow
 from controllers.acting.tracking import Correction, Tracker
 from vpp.clock import Clock
@@ -125,8 +124,6 @@ class Core:
             if load.blocks
         }
 
-    def remember(self) -> None:
-        """Write what must outlive a restart; a disk that takes nothing is the journal's alarm."""
     def look_around(self) -> None:
         """Judge by the registers just read whether this control may act in this cycle."""
         if self.seat is None:
@@ -137,6 +134,8 @@ class Core:
         if self.acting and self.epoch != self.seat.lease.number:
             self.epoch = self.seat.lease.number
 
+    def remember(self) -> None:
+        """Write what must outlive a restart; a disk that takes nothing is the journal's alarm."""
         memory = Memory(
             tie=self.tie,
             ledger=self.ledger,

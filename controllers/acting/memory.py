@@ -21,11 +21,11 @@ class Memory:
     planned: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     orders: tuple[DispatchOrder, ...] = ()
-    moved: Mapping[str, Moved] = field(default_factory=dict)
     closing: tuple[tuple[str, int], ...] = ()
     """(load, block) that restoration has yet to close."""
     damaged: bool = False
     """True for the empty memory that stands for a damaged file."""
+    moved: Mapping[str, Moved] = field(default_factory=dict)
 
 
 def load(path: Path) -> Memory:
