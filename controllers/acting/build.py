@@ -1,6 +1,6 @@
 """The one place where control is put together, for memory and for its own process."""
 
-from controllers.acting import intake, memory, tie
+from controllers.acting import intake, memory, recovery, tie
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.cycle import Control
@@ -8,7 +8,7 @@ from controllers.acting.field import Field
 from controllers.acting.seat import Seat
 from controllers.acting.tracking import Tracker
 from vpp.clock import Clock
-from vpp.journal import Journal, SnapshotLog
+from vpp.journal import Journal, SnapshotLog, recent
 from vpp.park.model import Park
 from vpp.state_dir import StateDir
 from vpp.types import Mode, Severity
@@ -55,10 +55,22 @@ def build_control(
         planned={name: mask for name, mask in kept.planned.items() if name in park.loads},
         moved={name: moved for name, moved in kept.moved.items() if name in park.actuators},
         orders=tuple(order for order in kept.orders if order.end > now),
+        closing=[(name, bit) for name, bit in kept.closing if name in park.loads],
     )
     journal.append("start", {"park": park.name, "epoch": epoch})
+    if state is not None:
+        _recall(core, kept)
     if kept.damaged:
         text = "control.memory was damaged and is set aside: orders, modes and the ledger of calls are lost"
         core.notes["memory"] = Condition(id="memory", severity=Severity.ALARM, source="control", text=text)
     intake.recalled(core)
     return Control(core)
+
+
+def _recall(core: Core, kept: memory.Memory) -> None:
+    """Take over the answers of the run before, and answer what it left without one."""
+    before = recovery.recovered(recent(core.journal.folder, recovery.KINDS), kept)
+    core.answers = dict(list(before.answers.items())[-intake.MAX_ANSWERS :])
+    core.adopting = before.shedding
+    for reply in before.cut_short:
+        core.journal.append("reply", reply)

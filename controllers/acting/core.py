@@ -56,6 +56,8 @@ class Core:
     modes: dict[str, Mode]
     ledger: dict[str, Calls]
     orders: tuple[DispatchOrder, ...]
+    adopting: bool = False
+    """True after a restart in the middle of a shed, until the loads have said what is open."""
     seat: Seat | None = None
     """The lease; None in memory, where there is no other control."""
     acting: bool = True
@@ -142,6 +144,7 @@ class Core:
             planned=self.planned,
             modes=self.modes,
             orders=self.orders,
+            closing=tuple(self.closing),
             moved=self.moved,
         )
         if self.memory_file is not None:

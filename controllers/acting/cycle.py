@@ -15,6 +15,7 @@ from controllers.acting import (
     interruptions,
     lowering,
     metering,
+    recovery,
     restoration,
     shadow,
     sheds,
@@ -91,6 +92,8 @@ async def run(core: Core) -> Snapshot:
     raw = await core.field.read()
     core.readings, core.pulses = judge(raw, core.pulses, now, max(cycle_s, dt_s))
     core.look_around()
+    if core.adopting and core.acting:
+        recovery.adopt(core)
     intake.forget_ended(core)
     contract = core.park.contracts.tie
     limits = tie.limits(core.orders, now, contract.import_max_mw, contract.export_max_mw)

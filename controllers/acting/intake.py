@@ -89,14 +89,13 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
     if not core.acting:
         reason = "this control is passive: give the order to the one that acts"
     if reason:
-        core.journal.append("reply", {"id": command.id, "accepted": False, "reason": reason})
-        return Reply(id=command.id, accepted=False, reason=reason)
+        return _reply(core, Reply(id=command.id, accepted=False, reason=reason))
     if isinstance(command, ShedOrder):
         return await sheds.shed(core, command)
     core.journal.append("order", {"type": type(command).__name__, "order": command})
     if not await _secured(core):
         reason = core.journal.trouble or f"the journal was not on disk within {SYNC_S:g} s"
-        return Reply(id=command.id, accepted=False, reason=reason)
+        return _reply(core, Reply(id=command.id, accepted=False, reason=reason))
     text = ""
     match command:
         case DispatchOrder():
@@ -106,7 +105,13 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
         case RestoreOrder():
             text = restoration.permit(core, command)
     core.remember()
-    return Reply(id=command.id, accepted=True, reason=text)
+    return _reply(core, Reply(id=command.id, accepted=True, reason=text))
+
+
+def _reply(core: Core, reply: Reply) -> Reply:
+    """Journal an answer before it is given: after a restart a repeated id gets it again."""
+    core.journal.append("reply", reply)
+    return reply
 
 
 async def _secured(core: Core) -> bool:

@@ -1,6 +1,7 @@
 """What happened, append-only and hash-chained: segments of framed records."""
 
-from vpp.journal.segments import Damage, Journal, Record, Verdict, read, tail, verify
+from vpp.journal.reading import Damage, Verdict, read, recent, tail, verify
+from vpp.journal.segments import Journal, Record
 from vpp.journal.snapshots import LoggedSnapshot, SnapshotLog, snapshots
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "SnapshotLog",
     "Verdict",
     "read",
+    "recent",
     "snapshots",
     "tail",
     "verify",

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from vpp.clock import Clock
-from vpp.journal.frames import HEADER_BYTES, START, Broken, Frame, frame, header, walk
+from vpp.journal.frames import HEADER_BYTES, START, Frame, frame, header, walk
 from vpp.types import wire
 
 SEGMENT_BYTES = 16 * 2**20
@@ -42,32 +42,6 @@ class Record:
         return wire.plain(self.payload)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
-    """The first record of a segment that cannot be trusted."""
-
-    segment: str
-    offset: int
-    record: int
-    """Sound records of the whole journal before it."""
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What `verify` found."""
-
-    records: int
-    segments: int
-    first: Damage | None
-    """None: every record fits its hash and follows the one before."""
-
-    @property
-    def ok(self) -> bool:
-        """True where nothing is damaged."""
-        return self.first is None
-
-
 class _Entry(NamedTuple):
     """A record as it is written, and as it was first."""
 
@@ -75,7 +49,8 @@ class _Entry(NamedTuple):
     original: bytes
 
 
-def _segments(folder: Path) -> list[Path]:
+def segment_paths(folder: Path) -> list[Path]:
+    """Return the segment files of a journal in order."""
     return sorted(path for path in folder.glob("*.ywj") if path.stem.isdigit())
 
 
@@ -112,7 +87,7 @@ class Journal:
         self._doubtful: str | None = None
         """Why what was written since the last good fsync may be lost."""
         self.lost = 0
-        found = _segments(folder)
+        found = segment_paths(folder)
         self._number = int(found[-1].stem) if found else 0
         self._digest, self._size, repaired = _recover(found[-1]) if found else (START, 0, None)
         fits = found and 0 < self._size < segment_bytes
@@ -273,47 +248,3 @@ def _recover(path: Path) -> tuple[bytes, int, dict[str, Any] | None]:
         else:
             return digest, 0, {"segment": path.name, "offset": found.offset, "text": found.text}
     return digest, end, None
-
-
-def _walk_all(folder: Path) -> Iterator[tuple[Path, Frame | Broken]]:
-    for path in _segments(folder):
-        for found in walk(path.read_bytes()):
-            yield path, found
-
-
-def read(folder: Path) -> Iterator[Record]:
-    """Yield every sound record in order; damaged stretches are left out (`verify` names them)."""
-    for _, found in _walk_all(folder):
-        if isinstance(found, Frame):
-            yield msgspec.msgpack.decode(found.payload, type=Record)
-
-
-def tail(folder: Path, n: int) -> tuple[Record, ...]:
-    """Return the last `n` records, oldest first, reading no more segments than needed."""
-    last: deque[Record] = deque()
-    for path in reversed(_segments(folder)):
-        frames = [found for found in walk(path.read_bytes()) if isinstance(found, Frame)]
-        for found in reversed(frames):
-            if len(last) == n:
-                return tuple(last)
-            last.appendleft(msgspec.msgpack.decode(found.payload, type=Record))
-    return tuple(last)
-
-
-def verify(folder: Path) -> Verdict:
-    """Check every hash and the chain over all segments; name the first record that is wrong."""
-    records, first, digest = 0, None, None
-    paths = _segments(folder)
-    for path in paths:
-        data = path.read_bytes()
-        start = data[4:HEADER_BYTES]
-        if first is None and digest is not None and start != digest:
-            text = "it does not follow the segment before: one is missing, cut or replaced"
-            first = Damage(segment=path.name, offset=0, record=records, text=text)
-        digest = start
-        for found in walk(data):
-            if isinstance(found, Frame):
-                records, digest = records + 1, found.digest
-            elif first is None:
-                first = Damage(segment=path.name, offset=found.offset, record=records, text=found.text)
-    return Verdict(records=records, segments=len(paths), first=first)

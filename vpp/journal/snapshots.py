@@ -11,7 +11,8 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from vpp.journal.segments import Journal, Record, read
+from vpp.journal.reading import read
+from vpp.journal.segments import Journal, Record
 from vpp.types import Quality, Snapshot
 
 QUALITIES = tuple(Quality)

@@ -1,0 +1,86 @@
+"""After a restart: which commands were answered, which were cut short, and what those left open."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controllers.acting import ledger
+from controllers.acting.core import Core
+from controllers.acting.memory import Memory
+from vpp.journal import Record
+from vpp.types import Mode, Quality, Reply, ShedReport, wire
+
+KINDS = ("order", "shed_order", "reply", "shed")
+"""Kinds of records that tell of commands."""
+ADOPT_CYCLES = 10
+"""Cycles after the start in which loads that answer late are still looked at; assumption."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What the journal says of the commands of the run before."""
+
+    answers: Mapping[str, Reply | ShedReport]
+    """By command id, so that a repeated command has no second effect."""
+    cut_short: tuple[Reply, ...]
+    """Answers that were never given: the process ended before."""
+    shedding: bool
+    """True where a shed was cut short: breakers may stand open that no ledger knows of."""
+
+
+def recovered(records: Sequence[Record], kept: Memory) -> Recovered:
+    """Return what became of each command, oldest first; `kept` says which orders took effect.
+
+    An order that is in the journal without an answer was given to nobody as accepted. It counts as
+    taken where the memory holds it, else as not given.
+    """
+    answers: dict[str, Reply | ShedReport] = {}
+    pending: dict[str, Record] = {}
+    for record in records:
+        value: dict[str, Any] = record.value
+        match record.kind:
+            case "order":
+                pending[value["order"]["id"]] = record
+            case "shed_order":
+                pending[value["id"]] = record
+            case "reply":
+                answers[value["id"]] = wire.decode(record.payload, Reply)
+            case "shed":
+                answers[value["order_id"]] = wire.decode(record.payload, ShedReport)
+    left = {id_: record for id_, record in pending.items() if id_ not in answers}
+    cut_short = {id_: _answer(id_, record, kept) for id_, record in left.items()}
+    shedding = any(record.kind == "shed_order" and not record.value["drill"] for record in left.values())
+    return Recovered(answers={**answers, **cut_short}, cut_short=tuple(cut_short.values()), shedding=shedding)
+
+
+def _answer(id_: str, record: Record, kept: Memory) -> Reply:
+    if record.kind == "shed_order":
+        text = "control was restarted while it carried out this shed: look at what is open before the next"
+        return Reply(id=id_, accepted=False, reason=text)
+    order = record.value["order"]
+    match record.value["type"]:
+        case "DispatchOrder":
+            taken = any(held.id == id_ for held in kept.orders)
+        case "ModeOrder":
+            taken = kept.modes.get(order["device"], Mode.AUTO) == order["mode"]
+        case _:
+            loads = order["loads"] or tuple(name for name, _ in kept.closing)
+            taken = any(name in loads for name, _ in kept.closing)
+    reason = "" if taken else "control was restarted before it took effect: give it again with a new id"
+    return Reply(id=id_, accepted=taken, reason=reason)
+
+
+def adopt(core: Core) -> None:
+    """Enter into the ledger what a shed that was cut short has left open, by the loads' own reports."""
+    if core.cycle >= ADOPT_CYCLES:
+        core.adopting = False
+    for name, load in core.park.loads.items():
+        reading = core.readings[name]
+        if not load.blocks or reading.quality is not Quality.GOOD or core.last_at is None:
+            continue
+        entry = core.ledger.get(name, ledger.Calls())
+        mask = int(reading.values.get("breakers", 0.0)) & (1 << load.blocks) - 1 & ~entry.open_blocks
+        if mask:
+            core.ledger[name] = ledger.opened(entry, mask, 0.0, core.last_at, core.park.site.zone)
+            core.journal.append("adopted", {"load": name, "blocks": mask})
+            core.remember()
