@@ -97,7 +97,8 @@ def descendants(pid: int) -> list[int]:
 def start_system(state: StateDir, *options: str) -> System:
     """Start `vpp run small10 --hil` on free ports; the caller ends it."""
     count = len(endpoints(load_park("small10")))
-    base = free_base("127.0.0.1", count + 1, 24000 + os.getpid() % 1000 * 20)
+    # below the ports that outgoing connections take
+    base = free_base("127.0.0.1", count + 1, 20000 + os.getpid() % 600 * 20)
     state.root.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "vpp.service.cli", "run", "small10", "--hil", "--start", START]
     ports = ["--port-base", str(base), "--web-port", str(base + count), "--state", str(state.root)]

@@ -81,7 +81,7 @@ class Controls:
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     state = StateDir(tmp_path_factory.mktemp("plant"))
     state.prepare()
-    base = free_base("127.0.0.1", COUNT, 26000 + os.getpid() % 1000 * 10)
+    base = free_base("127.0.0.1", COUNT, 20000 + os.getpid() % 1200 * 10)
     settings = RunSettings(
         park=str(PARK),
         schedule=Schedule(origin_true_s=monotonic_s(), segments=((START, RATE),)),

@@ -85,7 +85,7 @@ def metered(power: Callable[[Any], float], journal: Path, after: datetime) -> li
 
 def test_a_users_own_series_is_planned_and_run(own_series: dict[datetime, float], tmp_path: Path) -> None:
     count = len(endpoints(load_park("small10")))
-    base = free_base("127.0.0.1", count + 1, 30000 + os.getpid() % 1000 * 20)
+    base = free_base("127.0.0.1", count + 1, 20000 + os.getpid() % 600 * 20)
     ports = ("--port-base", str(base), "--web-port", str(base + count), "--state", "run")
     noon = DAY + timedelta(hours=11, minutes=55)
     start = noon.strftime("%Y-%m-%dT%H:%M")

@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -98,7 +99,8 @@ async def run_to_end(command: Sequence[str], log: Path, deadline_s: float) -> in
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+        with suppress(ProcessLookupError):  # it may have ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
         async with asyncio.timeout(deadline_s):
             return await process.wait()
     except TimeoutError:
