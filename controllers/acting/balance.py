@@ -7,7 +7,6 @@ from controllers.acting.core import Core
 from controllers.acting.image import Moment
 from controllers.acting.setpoints import Narrowed
 from controllers.acting.tracking import Correction, corrected
-from vpp.types import Quality
 
 
 def feed_back(core: Core, moment: Moment, asked: dict[str, float], ranges: Mapping[str, Narrowed]) -> None:
@@ -17,7 +16,7 @@ def feed_back(core: Core, moment: Moment, asked: dict[str, float], ranges: Mappi
         return
     if moment.import_mw is not None:
         cut_mw = sum(e.cut_mw for e in core.ledger.values()) + trims.metered_mw(core.readings)
-        residual = moment.import_mw + _known_output_mw(core) + cut_mw
+        residual = moment.import_mw + _known_output_mw(core, moment.output_mw) + cut_mw
         error = residual - core.curtailed_mw - following.residual_at(core.force, moment.now)
         core.correction = corrected(core.correction, error, moment.dt_s)
     batteries = [n for n in asked if core.park.resources[n].kind == "bess"]
@@ -31,7 +30,7 @@ def feed_back(core: Core, moment: Moment, asked: dict[str, float], ranges: Mappi
         asked[name] += min(max(extra_mw, -total), total) * room[name] / total
 
 
-def _known_output_mw(core: Core) -> float:
+def _known_output_mw(core: Core, output_mw: Mapping[str, float]) -> float:
     """Return the output of firm devices: batteries as metered, slow ones as they should be by now.
 
     A device that is silent counts as planned, so that batteries make up for what it fails to give.
@@ -40,8 +39,8 @@ def _known_output_mw(core: Core) -> float:
     for name, resource in core.park.resources.items():
         if resource.kind not in following.FIRM_KINDS:
             continue
-        if resource.kind == "bess" and core.readings[name].quality is not Quality.BAD:
-            total += core.readings[name].values.get("p_mw", 0.0)
+        if resource.kind == "bess" and name in output_mw:
+            total += output_mw[name]
         else:
             total += shadow.believed_mw(core, name) or 0.0
     return total

@@ -39,6 +39,14 @@ YOUNG_CYCLES = 5
 """Cycles after its start in which a passive control may begin to act as it is; later it starts anew."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Commands that went out, and what was given until then."""
+
+    at: datetime
+    output_mw: Mapping[str, float]
+
+
 @dataclass(slots=True, kw_only=True)
 class Core:
     """State of control; changed by the cycle and by commands, never by anything else."""
@@ -81,6 +89,8 @@ class Core:
     """Plant seconds for which a guessed expected state accuses nobody yet."""
     deviations: dict[str, Deviation] = fresh(default_factory=dict)
     setpoints: dict[str, Setpoint] = fresh(default_factory=dict)
+    sent: tuple[Sent, ...] = ()
+    """The last times that commands went out, oldest first."""
     moves: dict[str, Move] = fresh(default_factory=dict)
     """Last command sent to each actuator."""
     moved: dict[str, Moved] = fresh(default_factory=dict)

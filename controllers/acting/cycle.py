@@ -15,6 +15,7 @@ from controllers.acting import (
     interruptions,
     lowering,
     metering,
+    present,
     recovery,
     restoration,
     shadow,
@@ -98,6 +99,8 @@ async def run(core: Core) -> Snapshot:
     contract = core.park.contracts.tie
     limits = tie.limits(core.orders, now, contract.import_max_mw, contract.export_max_mw)
     least_s = ahead_s(clock, horizon.cycle_s)
+    shadow.follow(core, dt_s)
+    metered = present.present(core, metering.tie_meter(core))
     moment = Moment(
         now=now,
         true_s=clock.true_s(),
@@ -105,13 +108,13 @@ async def run(core: Core) -> Snapshot:
         dt_s=dt_s,
         ahead_s=least_s,
         step=_step(core, now, max(horizon.plan_ttl_s, least_s)),
-        import_mw=metering.import_mw(core),
+        import_mw=metered.import_mw,
+        output_mw=metered.output_mw,
         import_max_mw=limits[0],
         export_max_mw=limits[1],
     )
     quarter = core.tie.start
     metering.take(core, moment, limits)
-    shadow.follow(core, dt_s)
     sheds.account(core, dt_s)
     emergency.watch(core, now)
     actuators.count(core, now)
@@ -134,6 +137,7 @@ async def _act(
     actuators.remember(core, moved)
     trimmed = trims.orders(core, moment)
     trims.remember(core, trimmed)
+    present.note_sending(core, core.clock.plant_now())
     acks = await core.field.write([*sent, *moved, *trimmed])
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
     await emergency.open_breakers(core, moment.now)
@@ -195,11 +199,7 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
 
 def _rows(core: Core, moment: Moment, requests: Mapping[str, targets.Request]) -> tuple[Row, ...]:
     """Return the rows of tie and network around what is metered now."""
-    measured = {
-        name: reading.values["p_mw"]
-        for name, reading in core.readings.items()
-        if name not in core.park.meters and reading.quality is not Quality.BAD and "p_mw" in reading.values
-    }
+    measured = dict(moment.output_mw)
     share = {name: request.share for name, request in requests.items() if request.share > 0.0}
     base = {name: targets.row_base_mw(requests[name], measured[name]) for name in share if name in measured}
     # who is on a ramp that nobody can change goes on with it

@@ -1,5 +1,6 @@
 """The process image: what one cycle knows, frozen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import nan
@@ -23,7 +24,9 @@ class Moment:
     step: int | None
     """Step of the plan that is followed; None: hold."""
     import_mw: float | None
-    """Tie meter; None without a reading that can be trusted."""
+    """Tie meter, brought to now (`present`); None without a reading that can be trusted."""
+    output_mw: Mapping[str, float]
+    """By device and load what it gives now, metered and brought to now; without those that are silent."""
     import_max_mw: float
     export_max_mw: float
 

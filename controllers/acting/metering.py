@@ -3,7 +3,6 @@
 from controllers.acting import tie
 from controllers.acting.core import Core
 from controllers.acting.image import Moment
-from vpp.types import Quality
 
 
 def take(core: Core, moment: Moment, limits_mw: tuple[float, float]) -> None:
@@ -12,20 +11,13 @@ def take(core: Core, moment: Moment, limits_mw: tuple[float, float]) -> None:
     if moment.import_mw is None:
         core.counters = None
     else:
-        reading = core.readings[_tie_meter(core)]
+        reading = core.readings[tie_meter(core)]
         moved_mwh, core.counters = tie.metered_mwh(core.counters, reading, moment.import_mw, moment.dt_s)
     core.tie = tie.advance(
         core.tie, moment.now, moment.import_mw, moment.dt_s, limits_mw, moved_mwh=moved_mwh
     )
 
 
-def _tie_meter(core: Core) -> str:
+def tie_meter(core: Core) -> str:
+    """Return the id of the tie's meter."""
     return next(name for name, meter in core.park.meters.items() if meter.kind == "tie")
-
-
-def import_mw(core: Core) -> float | None:
-    """Return the tie meter's import; None where it has no good or stale reading."""
-    reading = core.readings.get(_tie_meter(core))
-    if reading is None or reading.quality is Quality.BAD:
-        return None
-    return reading.values.get("p_mw")
