@@ -13,7 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import convert
+
 from hil.guard import guard_of
+from hil.manner import HEALTHY, Manner
 from hil.registers import registers_of
 from hil.server import Listener
 from vpp.errors import YuanwangError
@@ -40,6 +43,7 @@ class RemoteTerminal:
         self._writer = writer
         self._name = name
         self._one = asyncio.Lock()
+        self._manner = HEALTHY
         self.gone = asyncio.Event()
         """Set when the line broke: a late answer must never pass for the next question's."""
 
@@ -63,8 +67,13 @@ class RemoteTerminal:
         answer = await self._ask({"op": "values"})
         if answer == "close":
             raise ConnectionAbortedError(f"{self._name} drops connections by scenario")
-        values: Mapping[str, float] | None = answer
+        self._manner = convert(answer["manner"], Manner)
+        values: Mapping[str, float] | None = answer["values"]
         return values
+
+    def manner(self) -> Manner:
+        """Return how it treats its clients, as the rig said with the last values."""
+        return self._manner
 
     async def command(self, values: Mapping[str, float]) -> None:
         """Write points."""
@@ -88,6 +97,7 @@ async def _serve(state: StateDir, endpoint: str) -> None:
         registers_of(park, endpoint),
         terminal,
         guard_of(park),
+        manner=terminal.manner,
     )
     await listener.start()
     sys.stdout.buffer.write(READY)

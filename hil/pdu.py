@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 READ_TABLES = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+WRITING = (5, 6, 15, 16, 23)
 BIT_TABLES = ("coil", "discrete")
 MAX_READ_BITS, MAX_READ_REGISTERS = 2000, 125
 MAX_WRITE_BITS, MAX_WRITE_REGISTERS, MAX_EXCHANGE_REGISTERS = 1968, 123, 121
@@ -122,7 +123,12 @@ def _parse_exchange(body: bytes) -> Request | Refusal:
     )
 
 
-def refuse(function: int, code: Refusal) -> bytes:
+def writes(pdu: bytes) -> bool:
+    """Return whether a request wants to change something."""
+    return bool(pdu) and pdu[0] in WRITING
+
+
+def refuse(function: int, code: int) -> bytes:
     """Return the exception reply to `function`."""
     return bytes((function | 0x80, code))
 

@@ -49,7 +49,7 @@ async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     terminals = {name: RigTerminal(rig, clock, log.note, name) for name in rig.endpoints}
     guard = guard_of(park)
     listeners = [
-        Listener(name, endpoint, rig.registers[name], terminals[name], guard)
+        Listener(name, endpoint, rig.registers[name], own := terminals[name], guard, manner=own.manner)
         for name, endpoint in rig.endpoints.items()
         if name not in own_process
     ]

@@ -3,7 +3,7 @@
 Addresses between a table's first and last point that no point uses are reserved: they read 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,18 @@ from vpp.devices import Bess
 from vpp.park import Park, endpoints
 from vpp.types import Access, Point
 
+ABSENT = {
+    "int16": 0x8000,
+    "uint16": 0xFFFF,
+    "int32": 0x8000_0000,
+    "uint32": 0xFFFF_FFFF,
+    "uint64": 0xFFFF_FFFF_FFFF_FFFF,
+    "float32": 0x7FC0_0000,
+}
+"""SunSpec's words for 'not implemented', used where a map names none; of float32 a NaN."""
+MAX_BLOCKS = 256
+"""Different reads that are worked out and kept per map."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Registers:
@@ -22,6 +34,8 @@ class Registers:
     points: tuple[Point, ...]
     static: Mapping[tuple[str, int], int]
     """By (table, address)."""
+    void: frozenset[str] = frozenset()
+    """Measured points that show the word for 'not implemented'."""
 
     @cached_property
     def span(self) -> Mapping[str, tuple[int, int]]:
@@ -66,10 +80,35 @@ class Registers:
         self, part: tuple[Point, ...], values: Mapping[str, float], under: Mapping[tuple[str, int], int]
     ) -> dict[tuple[str, int], int]:
         image = dict(under)
-        for write in points.encode(part, {**self._constants, **values}):
-            for k, register in enumerate(write.registers):
-                image[write.table, write.address + k] = register
+        for (table, address), register in self._words(part, values):
+            image[table, address] = register
         return image
+
+    def _words(
+        self, part: tuple[Point, ...], values: Mapping[str, float]
+    ) -> Iterator[tuple[tuple[str, int], int]]:
+        held = {**self._constants, **values}
+        for name in self.void:
+            held.pop(name, None)
+        for write in points.encode(part, held):
+            for k, register in enumerate(write.registers):
+                yield (write.table, write.address + k), register
+        for p in part if self.void else ():
+            if p.point in self.void:
+                word = ABSENT[p.type] if p.sentinel is None else p.sentinel
+                width = points.WIDTH[p.type]
+                shifts = range(width - 1, -1, -1) if p.word_order == "big" else range(width)
+                yield from (((p.table, p.address + k), word >> 16 * s & 0xFFFF) for k, s in enumerate(shifts))
+
+    def ailing(self, void: tuple[str, ...], exponents: tuple[tuple[str, int], ...]) -> "Registers":
+        """Return the map with points that show nothing and scale points that say `more` than before."""
+        static = dict(self.static)
+        for p in self.points:
+            for name, more in exponents:
+                if p.point == name and (p.table, p.address) in static:
+                    static[p.table, p.address] = static[p.table, p.address] + more & 0xFFFF
+        measured = frozenset(p.point for p in self.measured if p.type in ABSENT)
+        return Registers(points=self.points, static=static, void=measured.intersection(void))
 
     @cached_property
     def measured(self) -> tuple[Point, ...]:
@@ -90,8 +129,36 @@ class Registers:
         low, high = self.span.get(read.table, (0, 0))
         if read.address < low or read.address + read.count > high:
             return Refusal.ILLEGAL_ADDRESS
-        image = self.image(values)
-        return tuple(image.get((read.table, read.address + k), 0) for k in range(read.count))
+        part, words = self._block(read)
+        shown = list(words)
+        for (table, address), register in self._words(part, values):
+            if table == read.table and 0 <= address - read.address < read.count:
+                shown[address - read.address] = register
+        return tuple(shown)
+
+    def _block(self, read: Read) -> tuple[tuple[Point, ...], tuple[int, ...]]:
+        """Return the points that a read touches, groups whole, and what stands under them."""
+        known = self._blocks.get(read)
+        if known is not None:
+            return known
+        ends = range(read.address, read.address + read.count)
+        touched = [
+            p
+            for p in self.points
+            if p.table == read.table
+            and p.address < ends.stop
+            and p.address + points.WIDTH[p.type] > ends.start
+        ]
+        groups = {p.sync_group for p in touched} - {None}
+        part = tuple(p for p in self.points if p in touched or p.sync_group in groups)
+        if len(self._blocks) >= MAX_BLOCKS:
+            self._blocks.clear()
+        self._blocks[read] = part, tuple(self.static.get((read.table, a), 0) for a in ends)
+        return self._blocks[read]
+
+    @cached_property
+    def _blocks(self) -> dict[Read, tuple[tuple[Point, ...], tuple[int, ...]]]:
+        return {}
 
     def written(self, write: Write) -> dict[str, float] | Refusal:
         """Return the new values of the points that `write` touches.

@@ -18,10 +18,12 @@ from hil.calendar import Planned
 from hil.device_log import Note, silent_log
 from hil.grid import AGREEMENT_PU, Grid
 from hil.hydrogen import Chain
+from hil.manner import Manner
 from hil.meter import MeterState
 from hil.registers import registers_of
-from hil.scenario import QUIET, Outage, Scenario, Silence, Slow, Stuck, Trip
+from hil.scenario import QUIET, Outage, Scenario, Stuck, Trip
 from hil.station import Station
+from hil.symptoms import Symptoms
 from hil.unit import build
 from hil.weather import Weather
 from vpp.clock import UTC
@@ -83,6 +85,7 @@ class Rig:
             if meter.kind == "station"
         }
         self._planned = Planned(park)
+        self._symptoms = Symptoms(scenario, self._start, self.registers)
         self._outages = [e for e in scenario.events if isinstance(e, Outage)]
         self._branches_out = self._out(self.now)
         self._units = {
@@ -141,11 +144,12 @@ class Rig:
         for k in range(steps):
             self._start_trips()
             self._planned.hold(self._units, self.now)
+            self._symptoms.hold(self._units, self.now)
             drive = {n: self._planned.fed_mw(n, float(a[k]), self.now) for n, a in weather.items()}
             p_mw[k, : len(self._units)] = self._chain.move(self.now, dt_s, drive)
             middle = self.now + timedelta(seconds=dt_s / 2)
             for name, series in demand.items():
-                followed = shed_terminal.follow(self._loads[name], middle)
+                followed = self._symptoms.followed(name, self._loads[name], middle)
                 due = replace(followed, demand_mw=self._planned.served_mw(name, float(series[k]), self.now))
                 self._loads[name] = shed_terminal.trimming(self._park.loads[name], due, self.now, dt_s)
             drawn = self._drawn_mw()
@@ -217,17 +221,9 @@ class Rig:
         if deviation > AGREEMENT_PU:
             raise RuntimeError(f"plant power flow differs from runpp by {deviation:.2g} pu at {self.now}")
 
-    def latency_s(self, endpoint: str, at: datetime) -> float:
-        """Return the true seconds by which an endpoint's answers are late at plant time `at`."""
-        return sum(e.latency_s for e in self._during(endpoint, at) if isinstance(e, Slow))
-
-    def silence(self, endpoint: str, at: datetime) -> str | None:
-        """Return how an endpoint is silent at plant time `at` (mute, close), or None: it answers."""
-        return next((e.how for e in self._during(endpoint, at) if isinstance(e, Silence)), None)
-
-    def _during(self, endpoint: str, at: datetime) -> list[Silence | Slow]:
-        own = [e for e in self._scenario.events if isinstance(e, Silence | Slow) and e.endpoint == endpoint]
-        return [e for e in own if e.holds(self._minute(at))]
+    def manner(self, endpoint: str, at: datetime) -> Manner:
+        """Return how an endpoint treats its clients at plant time `at`."""
+        return self._symptoms.manner(endpoint, at)
 
     def image(self, endpoint: str) -> dict[str, float]:
         """Return every point of an endpoint by name, as its meters show it; KeyError when unknown."""
@@ -235,8 +231,9 @@ class Rig:
         for point in ("p_mw", "q_mvar"):
             if point in values:
                 values[point] = self._noise.metered(f"{endpoint}:{point}", values[point], self.now)
-        age_s = int((self.now - self._born).total_seconds())
-        return {**values, "heartbeat": float(age_s % HEARTBEAT_MODULUS)}
+        age_s = self._symptoms.age_s(endpoint, self._born, self.now)
+        values["heartbeat"] = float(age_s % HEARTBEAT_MODULUS)
+        return dict(self._symptoms.shown(endpoint, values, self.now))
 
     def _values(self, endpoint: str) -> Mapping[str, float]:
         if endpoint in self._units:
@@ -276,6 +273,7 @@ class Rig:
         Breakers move after their load's `shed_time_ms`; a device acts at its next step.
         """
         if endpoint in self._units:
+            self._symptoms.hold(self._units, at)
             self._units[endpoint].command(values, at)
             return
         self._note(at, {"event": "write", "device": endpoint, "values": dict(values)})
@@ -285,7 +283,8 @@ class Rig:
                 taken = actuator.command(self._actuators[endpoint], values, at)
                 self._actuators[endpoint] = taken or self._actuators[endpoint]
             return
-        self._loads[endpoint] = shed_terminal.switch(load, self._loads[endpoint], values, at)
+        standing = self._symptoms.followed(endpoint, self._loads[endpoint], at)
+        self._loads[endpoint] = shed_terminal.switch(load, standing, values, at)
         self._follow(at)
 
     def _follow(self, at: datetime) -> None:
@@ -294,7 +293,7 @@ class Rig:
         if not due:
             return
         for name in due:
-            self._loads[name] = shed_terminal.follow(self._loads[name], at)
+            self._loads[name] = self._symptoms.followed(name, self._loads[name], at)
         row = self._row.copy()
         row[len(self._units) :] = [-p for p in self._drawn_mw()]
         self._measure(row[np.newaxis], self._q_mvar_of(row)[np.newaxis], self._positions()[np.newaxis], 0.0)

@@ -1,24 +1,20 @@
 """A scenario file: what happens on a scripted day, in plant minutes after the start."""
 
 import tomllib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import TypeAdapter, ValidationError
 
+from hil import faults as kinds
+from hil.expect import EXPECTS, Expect
+from hil.known import name_faults
+from hil.spell import Minute, Minutes, Spell
+from hil.tables import Named, one, rows
 from vpp.errors import Fault, InvalidInput
-from vpp.park import Park, endpoints
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
-Minute = Annotated[float, Ge(0), Le(14 * 1440)]
-Minutes = Annotated[float, Gt(0), Le(14 * 1440)]
+from vpp.park import Park
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,18 +24,6 @@ class Rate:
     at_min: Minute
     rate: Annotated[float, Gt(0), Le(1000)]
     """Plant seconds per true second."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spell:
-    """What lasts for a while."""
-
-    at_min: Minute
-    for_min: Minutes
-
-    def holds(self, minute: float) -> bool:
-        """Return whether it lasts at a plant minute after the start."""
-        return self.at_min <= minute < self.at_min + self.for_min
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +108,7 @@ class Outage(Spell):
     branch: str
 
 
-Event = Availability | Silence | Slow | Stuck | Trip | Outage | Order | Shed | Restore
+Event = Availability | Silence | Slow | Stuck | Trip | Outage | Order | Shed | Restore | kinds.Fault
 EVENTS: dict[str, type[Event]] = {
     "availability": Availability,
     "silent": Silence,
@@ -135,6 +119,7 @@ EVENTS: dict[str, type[Event]] = {
     "order": Order,
     "shed": Shed,
     "restore": Restore,
+    **kinds.FAULTS,
 }
 
 
@@ -150,6 +135,12 @@ class Scenario:
     """Rising; empty: the run's own rate throughout."""
     events: tuple[Event, ...]
     """Rising in `at_min`."""
+    expects: tuple[Expect, ...] = ()
+    """What must hold, judged by `vpp hil test`; nobody else heeds it."""
+    day: date | None = None
+    """Plant-zone day on which a test of it starts."""
+    cycle_s: int = 1
+    """Plant seconds of one control cycle in a test in memory."""
 
     def segments(self, start: datetime) -> tuple[tuple[datetime, float], ...]:
         """Return the rates as segments of a clock schedule that starts at `start`."""
@@ -167,25 +158,23 @@ def read_scenario(path: Path | str, park: Park) -> Scenario:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         fault = Fault(file=file.name, wrong=f"cannot be read: {error}", expected="a TOML file in UTF-8")
         raise InvalidInput((fault,)) from error
-    faults: list[Fault] = []
-    head = {key: value for key, value in table.items() if key not in ("rate", "event")}
-    rates = tuple(r for _, r in _rows(file.name, "rate", table.get("rate", []), lambda _: Rate, faults))
-    numbered: tuple[tuple[int, Event], ...] = tuple(
-        _rows(file.name, "event", table.get("event", []), _event_type, faults)
-    )
-    events = tuple(event for _, event in numbered)
-    faults += _rate_faults(file.name, rates)
-    for number, event in numbered:
-        faults += _name_faults(file.name, number, event, park)
-    parsed = _row(file.name, "", head, _Head, faults)
+    name, faults = file.name, list[Fault]()
+    head = {key: value for key, value in table.items() if key not in ("rate", "event", "expect")}
+    rates = tuple(r for _, r in rows(Named(name, "rate", {None: Rate}), table, faults))
+    events: tuple[tuple[int, Event], ...] = tuple(rows(Named(name, "event", EVENTS), table, faults))
+    expects: tuple[tuple[int, Expect], ...] = tuple(rows(Named(name, "expect", EXPECTS), table, faults))
+    faults += _rate_faults(name, rates)
+    for key, numbered in (("event", events), ("expect", expects)):
+        for number, row in numbered:
+            faults += name_faults(name, f"{key} {number}", row, park)
+    parsed = one(name, "", head, _Head, faults)
     if faults or parsed is None:
         raise InvalidInput(tuple(faults))
     return Scenario(
-        name=parsed.name,
-        start_local=parsed.start_local,
-        duration_min=parsed.duration_min,
+        **{field.name: getattr(parsed, field.name) for field in fields(_Head)},
         rates=rates,
-        events=tuple(sorted(events, key=lambda e: e.at_min)),
+        events=tuple(sorted((event for _, event in events), key=lambda e: e.at_min)),
+        expects=tuple(expect for _, expect in expects),
     )
 
 
@@ -194,49 +183,8 @@ class _Head:
     name: str
     duration_min: Minutes
     start_local: time | None = None
-
-
-def _event_type(row: dict[str, Any]) -> type[Event] | None:
-    return EVENTS.get(str(row.get("kind")))
-
-
-def _rows(
-    file: str,
-    key: str,
-    rows: Any,
-    choose: Callable[[dict[str, Any]], type[T] | None],
-    faults: list[Fault],
-) -> Iterator[tuple[int, T]]:
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        faults.append(Fault(file=file, field=key, wrong="no list of tables", expected=f"[[{key}]] tables"))
-        return
-    for number, row in enumerate(rows, start=1):
-        where = f"{key} {number}"
-        row_type = choose(row)
-        if row_type is None:
-            wrong = f"unknown kind {row.get('kind')!r}"
-            faults.append(Fault(file=file, field=where, wrong=wrong, expected=f"one of {', '.join(EVENTS)}"))
-        elif (value := _row(file, f"{where} ", row, row_type, faults)) is not None:
-            yield number, value
-
-
-def _row(file: str, where: str, row: dict[str, Any], row_type: type[T], faults: list[Fault]) -> T | None:
-    known = [f.name for f in fields(row_type)]
-    unknown = [key for key in row if key not in known]
-    for key in unknown:
-        faults.append(
-            Fault(file=file, field=where + key, wrong="unknown key", expected=f"one of {', '.join(known)}")
-        )
-    try:
-        value = TypeAdapter(row_type).validate_python({k: v for k, v in row.items() if k in known})
-    except ValidationError as error:
-        for detail in error.errors():
-            field = where + ".".join(str(part) for part in detail["loc"])
-            wrong = "missing" if detail["type"] == "missing" else repr(detail["input"])
-            expected = detail["msg"].removeprefix("Input should be ").removeprefix("Field ")
-            faults.append(Fault(file=file, field=field, wrong=wrong, expected=expected))
-        return None
-    return None if unknown else value
+    day: date | None = None
+    cycle_s: Annotated[int, Ge(1), Le(60)] = 1
 
 
 def _rate_faults(file: str, rates: tuple[Rate, ...]) -> list[Fault]:
@@ -246,28 +194,3 @@ def _rate_faults(file: str, rates: tuple[Rate, ...]) -> list[Fault]:
     return [
         Fault(file=file, field="rate at_min", wrong=str(starts), expected="rising minutes, the first one 0")
     ]
-
-
-def _name_faults(file: str, number: int, event: Event, park: Park) -> list[Fault]:
-    weather = [r.id for r in park.resources.values() if r.kind in ("wind", "pv")]
-    match event:
-        case Availability(resource=name):
-            field, allowed = "resource", weather
-        case Trip(resource=name):
-            field, allowed = "resource", list(park.resources)
-        case Outage(branch=name):
-            lines, trafos = park.grid.lines, park.grid.trafos
-            field, allowed = "branch", [b.name for b in lines] + [b.name for b in trafos]
-        case Stuck(actuator=name):
-            field, allowed = "actuator", list(park.actuators)
-        case Silence(endpoint=name) | Slow(endpoint=name):
-            field, allowed = "endpoint", list(endpoints(park))
-        case Restore(loads=names):
-            bad = [n for n in names if n not in park.loads]
-            name, field, allowed = (bad[0] if bad else ""), "loads", ["", *park.loads]
-        case _:
-            return []
-    if name in allowed:
-        return []
-    expected = f"one of {', '.join(a for a in allowed if a)}"
-    return [Fault(file=file, field=f"event {number} {field}", wrong=f"unknown {name!r}", expected=expected)]

@@ -7,12 +7,14 @@ Frame layout: MODBUS Messaging on TCP/IP Implementation Guide V1.0b, §3.1.3.
 
 import asyncio
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from hil.garble import CLOSING, GARBLES, framed
 from hil.guard import Guard, role_of
-from hil.pdu import Refusal, Request, parse, refuse, reply
+from hil.manner import HEALTHY, Manner
+from hil.pdu import Refusal, Request, parse, refuse, reply, writes
 from hil.registers import Registers
 from vpp.errors import DeviceFailure
 from vpp.types import Endpoint
@@ -61,6 +63,8 @@ class Listener:
         registers: Registers,
         terminal: Terminal,
         guard: Guard | None = None,
+        *,
+        manner: Callable[[], Manner] = lambda: HEALTHY,
     ) -> None:
         self.name = name
         self._guard = guard if endpoint.security == "tls" else None
@@ -68,6 +72,8 @@ class Listener:
         self._endpoint = endpoint
         self._registers = registers
         self._terminal = terminal
+        self._manner = manner
+        self._ailing: dict[Manner, Registers] = {}
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._connections = 0
@@ -93,7 +99,8 @@ class Listener:
             writer.transport.abort()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= MAX_CONNECTIONS:
+        most = self._manner().connections
+        if len(self._open) >= (MAX_CONNECTIONS if most is None else most):
             self.served.turned_away += 1
             writer.transport.abort()
             return
@@ -142,7 +149,12 @@ class Listener:
         answer = await self._respond(unit, pdu, role)
         if answer is None:
             return
-        writer.write(struct.pack(">HHHB", transaction, 0, len(answer) + 1, unit) + answer)
+        how = self._manner().garbles_write if writes(pdu) else self._manner().garbles_read
+        sent = framed(transaction, unit, answer) if how is None else GARBLES[how](transaction, unit, answer)
+        for part in (sent,) if how != "byte_by_byte" else (sent[k : k + 1] for k in range(len(sent))):
+            writer.write(part)
+        if how in CLOSING:
+            raise ConnectionAbortedError("cut by scenario")
         async with asyncio.timeout(FRAME_DEADLINE_S):
             await writer.drain()
 
@@ -150,6 +162,11 @@ class Listener:
         values = await self._terminal.values()
         if values is None:
             return None
+        manner = self._manner()
+        code = manner.refuses_write if writes(pdu) else manner.refuses_read
+        if code is not None:
+            self.served.refused += 1
+            return refuse(pdu[0], code)
         answer = await self._serve(unit, pdu, values, role)
         if isinstance(answer, Refusal):
             self.served.refused += 1
@@ -175,5 +192,13 @@ class Listener:
             return reply(request, ())
         if request.write is not None:
             values = await self._terminal.values() or values
-        registers = self._registers.read(values, request.read)
+        registers = self._shown().read(values, request.read)
         return registers if isinstance(registers, Refusal) else reply(request, registers)
+
+    def _shown(self) -> Registers:
+        manner = self._manner()
+        if not (manner.void or manner.exponents):
+            return self._registers
+        if manner not in self._ailing:
+            self._ailing[manner] = self._registers.ailing(manner.void, manner.exponents)
+        return self._ailing[manner]

@@ -4,11 +4,13 @@ import asyncio
 import json
 import socket
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hil.device_log import Note
 from hil.front import LINE_DEADLINE_S, LINE_LIMIT
+from hil.manner import Manner
 from hil.rig import Rig
 from vpp.clock import Clock
 
@@ -24,15 +26,19 @@ class RigTerminal:
 
     async def values(self) -> Mapping[str, float] | None:
         """Return every point now; None while mute; ConnectionAbortedError while it drops connections."""
-        late_s = self._rig.latency_s(self._name, self._clock.plant_now())
+        late_s = self._rig.manner(self._name, self._clock.plant_now()).latency_s
         if late_s > 0:
             await self._clock.sleep_true(late_s)
         now = self._clock.plant_now()
         self._rig.advance(now)
-        how = self._rig.silence(self._name, now)
+        how = self._rig.manner(self._name, now).silence
         if how == "close":
             raise ConnectionAbortedError(f"{self._name} drops connections by scenario")
         return None if how == "mute" else self._rig.image(self._name)
+
+    def manner(self) -> Manner:
+        """Return how it treats its clients now."""
+        return self._rig.manner(self._name, self._clock.plant_now())
 
     async def command(self, values: Mapping[str, float]) -> None:
         """Write points, stamped with plant time now."""
@@ -74,9 +80,10 @@ async def _obey(terminals: Mapping[str, RigTerminal], question: Mapping[str, Any
     match question["op"]:
         case "values":
             try:
-                return await terminal.values()
+                values = await terminal.values()
             except ConnectionAbortedError:
                 return "close"
+            return {"values": values, "manner": asdict(terminal.manner())}
         case "command":
             await terminal.command(question["values"])
         case "note":

@@ -1,5 +1,6 @@
 """One simulated device: true physics, local brain, registers and counters."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from vpp.devices import DEVICE_TYPES, Caes, Command, Device, DeviceType, Electro
 from vpp.park import Park, initial_of
 from vpp.types import Access, Point
 
-FAULT, REVERTED = 3.0, 4.0
+FAULT, REVERTED, LOCAL = 3.0, 4.0, 5.0
 """Codes of the point `status` (docs/architecture.md)."""
 
 
@@ -33,16 +34,26 @@ class Unit:
     tripped_until: datetime | None = None
     lost_mw: float = 0.0
     """By how much it can do less, in and out: a planned outage of a part."""
+    deaf: bool = False
+    """Takes commands into its registers and does not act on them."""
+    local: bool = False
+    """In local control: as deaf, and says so."""
+    low_mw: float = -math.inf
+    high_mw: float = math.inf
+    """What it gives whatever is asked, by a fault that nobody was told of."""
     reverted: bool = False
     energy_out_mwh: float = 0.0
     energy_in_mwh: float = 0.0
     fenced: int = 0
     """Commands ignored for their old epoch."""
+    rest: brain.Held = field(init=False)
+    """What it does when it has just been switched on."""
     kind: DeviceType = field(init=False)
     _has_modes: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.kind = DEVICE_TYPES[self.device.resource.kind]
+        self.rest = self.held
         self._has_modes = isinstance(self.device, Caes)
 
     @property
@@ -50,8 +61,11 @@ class Unit:
         """Resource id."""
         return self.device.resource.id
 
-    def command(self, values: Mapping[str, float], at: datetime) -> None:
-        """Take written command points; an epoch older than the newest seen is ignored and logged."""
+    def command(self, values: Mapping[str, float], at: datetime, *, event: str = "write") -> None:
+        """Take written command points; an epoch older than the newest seen is ignored and logged.
+
+        `event` is the word for it in the device log.
+        """
         merged = {**self.registers, **values}
         record = {"device": self.id, "epoch": merged.get("epoch"), "sequence": merged.get("sequence")}
         if values.get("epoch", self.epoch) < self.epoch:
@@ -60,8 +74,8 @@ class Unit:
             return
         self.epoch = max(self.epoch, values.get("epoch", self.epoch))
         self.registers = merged
-        self.note(at, {"event": "write", **record, "values": dict(values)})
-        if values.keys() <= {"epoch"}:
+        self.note(at, {"event": event, **record, "values": dict(values)})
+        if values.keys() <= {"epoch"} or self.deaf or self.local:
             return
         taken = brain.take(merged, at)
         if values.keys() <= brain.VAR_POINTS:
@@ -92,10 +106,13 @@ class Unit:
         return float((out_mwh - in_mwh) * 3600 / dt_s)
 
     def _derated(self, command: Command) -> Command:
-        if not self.lost_mw:
+        low, high = self.low_mw, self.high_mw
+        if self.lost_mw:
+            row = self.device.resource
+            low = max(low, min(0.0, row.p_min_mw + self.lost_mw))
+            high = min(high, max(0.0, row.p_max_mw - self.lost_mw))
+        if low <= command.p_mw <= high:
             return command
-        row = self.device.resource
-        low, high = min(0.0, row.p_min_mw + self.lost_mw), max(0.0, row.p_max_mw - self.lost_mw)
         return replace(command, p_mw=min(max(command.p_mw, low), high))
 
     def q_mvar(self, p_mw: float) -> float:
@@ -134,6 +151,13 @@ class Unit:
         self.tripped_until = at + timedelta(seconds=for_s)
         self.note(at, {"event": "trip", "device": self.id, "for_s": for_s})
 
+    def restart(self, at: datetime) -> None:
+        """Lose command and epoch, as a device that was switched off and on."""
+        self.registers = dict.fromkeys(self.registers, 0.0) | _warm(self.device)
+        self.epoch, self.before = 0.0, self.held
+        self.held = replace(self.rest, at=at)
+        self.note(at, {"event": "restarted", "device": self.id})
+
     def settle(self, available_mw: float) -> None:
         """Give a wind or PV plant the weather it starts with."""
         self.state = self.kind.initial(self.device, Initial(p_mw=available_mw))
@@ -151,6 +175,8 @@ class Unit:
         measured = self.measured()
         if self.tripped_until is not None:
             measured |= {"status": FAULT, "p_mw": 0.0}
+        elif self.local:
+            measured["status"] = LOCAL
         elif self.reverted:
             measured["status"] = REVERTED
         return {

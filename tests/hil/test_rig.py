@@ -233,9 +233,9 @@ def test_a_tripped_device_stands_at_zero_with_status_fault_until_it_is_ready(par
 
 def test_a_silent_endpoint_is_silent_for_its_minutes_only(park: Park) -> None:
     rig = Rig(park, START, 7, scenario(Silence(at_min=1, for_min=8, endpoint="CAES1")))
-    seen = [rig.silence("CAES1", START + timedelta(seconds=s)) for s in (59, 60, 539, 540)]
+    seen = [rig.manner("CAES1", START + timedelta(seconds=s)).silence for s in (59, 60, 539, 540)]
     assert seen == [None, "mute", "mute", None]
-    assert rig.silence("BESS1", START + timedelta(seconds=60)) is None
+    assert rig.manner("BESS1", START + timedelta(seconds=60)).silence is None
 
 
 def test_a_rig_with_a_lead_lives_before_the_scenario_begins(park: Park) -> None:
@@ -246,8 +246,8 @@ def test_a_rig_with_a_lead_lives_before_the_scenario_begins(park: Park) -> None:
         rig.advance(START - timedelta(seconds=ahead_s))
         beats.append(rig.image("WF")["heartbeat"])
     assert [b - a for a, b in pairwise(beats)] == [40, 40]
-    assert rig.silence("CAES1", START) is None
-    assert rig.silence("CAES1", START + timedelta(minutes=1)) == "mute"
+    assert rig.manner("CAES1", START).silence is None
+    assert rig.manner("CAES1", START + timedelta(minutes=1)).silence == "mute"
 
 
 def test_an_electrolyser_stands_warm_before_its_first_command(park: Park) -> None:
@@ -292,5 +292,5 @@ def test_counters_of_today_start_again_at_local_midnight(park: Park) -> None:
 
 def test_a_slow_endpoint_is_slow_for_its_minutes_only(park: Park) -> None:
     rig = Rig(park, START, 7, scenario(Slow(at_min=1, for_min=1, endpoint="WF", latency_s=2)))
-    seen = [rig.latency_s("WF", START + timedelta(seconds=s)) for s in (59, 60, 119, 120)]
+    seen = [rig.manner("WF", START + timedelta(seconds=s)).latency_s for s in (59, 60, 119, 120)]
     assert seen == [0, 2, 2, 0]
