@@ -35,6 +35,10 @@ async def _once(core: Core, command: orders.Command) -> Reply | ShedReport:
     known = core.answers.get(command.id)
     if known is not None:
         return known
+    if not core.acting:
+        # not its answer to keep: once it acts, the same id may be given again
+        reason = "this control is passive: give the order to the one that acts"
+        return Reply(id=command.id, accepted=False, reason=reason)
     answer = await _command(core, command)
     core.answers[command.id] = answer
     if len(core.answers) > MAX_ANSWERS:
@@ -86,8 +90,6 @@ def _note(core: Core, note: Note) -> Reply:
 
 async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
     reason = orders.refusal(command, core.park, core.clock.plant_now(), len(core.orders))
-    if not core.acting:
-        reason = "this control is passive: give the order to the one that acts"
     if reason:
         return _reply(core, Reply(id=command.id, accepted=False, reason=reason))
     if isinstance(command, ShedOrder):
