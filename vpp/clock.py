@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 UTC = timezone.utc
@@ -28,11 +30,8 @@ class Schedule:
         if not starts or starts != sorted(set(starts)) or any(rate <= 0 for _, rate in self.segments):
             raise ValueError("a schedule needs rising plant times and positive rates")
 
-    def _knots(self) -> list[float]:
-        knots = [self.origin_true_s]
-        for (a, rate), (b, _) in zip(self.segments, self.segments[1:], strict=False):
-            knots.append(knots[-1] + (b - a).total_seconds() / rate)
-        return knots
+    def _knots(self) -> tuple[float, ...]:
+        return _knots(self.origin_true_s, self.segments)
 
     def plant_at(self, true_s: float) -> datetime:
         """Return the plant time at monotonic second `true_s`; the first rate reaches back."""
@@ -50,6 +49,15 @@ class Schedule:
     def rate_at(self, true_s: float) -> float:
         """Return plant seconds per true second at `true_s`."""
         return self.segments[max(0, bisect_right(self._knots(), true_s) - 1)][1]
+
+
+@lru_cache(maxsize=64)
+def _knots(origin_true_s: float, segments: tuple[tuple[datetime, float], ...]) -> tuple[float, ...]:
+    """Return the true second at which each segment begins; asked for at every look at the clock."""
+    knots = [origin_true_s]
+    for (a, rate), (b, _) in pairwise(segments):
+        knots.append(knots[-1] + (b - a).total_seconds() / rate)
+    return tuple(knots)
 
 
 class Clock(Protocol):

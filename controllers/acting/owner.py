@@ -128,8 +128,9 @@ class Owner:
         """Poll a unit; one that failed only when its pause is over, and seldom for all of them."""
         if not unit.due:
             return
-        circuit, now_s = unit.circuit, self._clock.true_s()
+        circuit = unit.circuit
         if circuit.state is LinkState.OPEN:
+            now_s = self._clock.true_s()
             if now_s < max(circuit.retry_s, self._probe_s):
                 unit.due = False
                 unit.told(unit)
@@ -151,10 +152,11 @@ class Owner:
                 while self._jobs and self.circuit.closed:
                     await self._perform(self._jobs.popleft())
                 chunk = blocks[at : at + width]
-                if width == 1:
-                    answers = [await self._read(unit, chunk[0])]
-                else:
-                    answers = await asyncio.gather(*(self._read(unit, block) for block in chunk))
+                answers = (
+                    [await self._read(unit, chunk[0])]
+                    if width == 1
+                    else await asyncio.gather(*(self._read(unit, block) for block in chunk))
+                )
                 for block, answer in zip(chunk, answers, strict=True):
                     if answer.outcome is not Outcome.ACKNOWLEDGED:
                         unit.ready = unit.ready and unit.circuit.closed
@@ -220,16 +222,18 @@ class Owner:
         return Answer(outcome=Outcome.ACKNOWLEDGED, detail=confirmed if job.writes else "")
 
     async def _read(self, unit: Unit, block: Block) -> Answer:
-        await self._rest()
+        if self._gap_s:
+            await self._rest()
         return self._heed(unit, await self.lane.read(block, unit.endpoint))
 
     async def _write(self, unit: Unit, write: Write) -> Answer:
-        await self._rest()
+        if self._gap_s:
+            await self._rest()
         return self._heed(unit, await self.lane.write(write, unit.endpoint))
 
     async def _rest(self) -> None:
         """Leave the device the time between two requests that its row asks for."""
-        if self._gap_s and (wait_s := self._free_s - self._clock.true_s()) > 0:
+        if (wait_s := self._free_s - self._clock.true_s()) > 0:
             await self._clock.sleep_true(wait_s)
 
     def _heed(self, unit: Unit, answer: Answer) -> Answer:

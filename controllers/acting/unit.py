@@ -147,16 +147,19 @@ class Unit:
 
     def count(self, answer: Answer) -> None:
         """Keep circuit and counters by an answer to one request of this unit."""
+        circuit = self.circuit
+        if answer.outcome is Outcome.ACKNOWLEDGED and circuit.closed and not circuit.reason:
+            return
         now_s = self.clock.true_s()
         match answer.outcome:
             case Outcome.ACKNOWLEDGED:
-                self.circuit.answered(now_s)
+                circuit.answered(now_s)
             case Outcome.REFUSED if answer.detail in UNREACHED:
                 self.refused += 1
-                self.circuit.failed(f"its gateway does not reach it: {answer.detail}", now_s, least_s=SLAM_S)
+                circuit.failed(f"its gateway does not reach it: {answer.detail}", now_s, least_s=SLAM_S)
             case Outcome.REFUSED:
                 self.refused += 1
-                self.circuit.answered(now_s, f"it refuses: {answer.detail}")
+                circuit.answered(now_s, f"it refuses: {answer.detail}")
             case Outcome.UNKNOWN:
                 self.timeouts += 1
             case Outcome.WRONG:
