@@ -1,5 +1,6 @@
 """A whole park in real processes on free ports, driven from outside."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,17 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from vpp.clock import monotonic_s
+from vpp.clock import RealClock, Schedule, monotonic_s
+from vpp.errors import DeviceFailure, TimedOut
+from vpp.link import StatusRequest, ask
 from vpp.park import endpoints, load_park
 from vpp.service import orders
 from vpp.service.ready import free_base
-from vpp.state_dir import StateDir
+from vpp.state_dir import RunSettings, StateDir
 from vpp.types import Snapshot
 
 START = "2026-03-17T15:00"
@@ -150,3 +154,141 @@ def launched() -> Iterator[Callable[..., System]]:
     for running in started:
         if running.process.poll() is None:
             running.process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class BarePlant:
+    """The simulated plant in its process, without any control."""
+
+    state: StateDir
+    settings: RunSettings
+
+    def log(self, *events: str, since_s: float = 0.0) -> list[dict]:
+        lines = self.state.device_log.read_text(encoding="utf-8").splitlines()
+        rows = (json.loads(line) for line in lines if line.endswith("}"))
+        return [row for row in rows if row["event"] in events and row["true_s"] >= since_s]
+
+    def now(self) -> datetime:
+        return self.settings.schedule.plant_at(monotonic_s())
+
+
+FORKS = """
+import os, signal, sys
+from controllers.acting.__main__ import main
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        log, *arguments = line.split()
+        fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.dup2(fd, 1)
+        os.dup2(fd, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os._exit(main(arguments))
+    print(child, flush=True)
+"""
+"""A process that has imported control and forks one for each line: a start costs no import."""
+
+
+class Controls:
+    """Starts control processes, and asks them."""
+
+    def __init__(self, clock: RealClock) -> None:
+        self.clock, self.pids = clock, []
+        pipe = subprocess.PIPE
+        self.parent = subprocess.Popen([sys.executable, "-c", FORKS], stdin=pipe, stdout=pipe, text=True)
+
+    def start(self, state: StateDir, *options: str) -> int:
+        print(state.root / "control.log", "--state", state.root, *options, file=self.parent.stdin, flush=True)
+        self.pids.append(int(self.parent.stdout.readline()))
+        return self.pids[-1]
+
+    def end(self) -> None:
+        """Kill whatever was started and still lives."""
+        while self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(self.pids.pop(), signal.SIGKILL)
+
+    async def until(self, socket: Path, holds: Callable[[Snapshot], bool], within_s: float) -> Snapshot:
+        """Return the first snapshot that holds."""
+        deadline, last = monotonic_s() + within_s, None
+        while monotonic_s() < deadline:
+            try:
+                last = await asyncio.to_thread(ask, socket, StatusRequest(), 1.0)
+            except (DeviceFailure, TimedOut) as gone:
+                last = gone
+            if isinstance(last, Snapshot) and holds(last):
+                return last
+            await self.clock.sleep_true(0.05)
+        raise AssertionError(f"not within {within_s} s: {last}")
+
+
+def bare_plant(root: Path, rate: float) -> Iterator[BarePlant]:
+    """Serve small10 on free ports at one rate until the generator ends."""
+    state, park = StateDir(root), load_park("small10")
+    state.prepare()
+    settings = RunSettings(
+        park=park.folder,
+        schedule=Schedule(
+            origin_true_s=monotonic_s(), segments=((datetime(2026, 3, 17, 7, tzinfo=timezone.utc), rate),)
+        ),
+        seed=1,
+        port_base=free_base("127.0.0.1", len(endpoints(park)), 26000 + os.getpid() % 1000 * 10),
+        simulated=True,
+        scenario=None,
+    )
+    state.write_settings(settings)
+    process = subprocess.Popen([sys.executable, "-m", "hil", "--state", str(state.root)])
+    try:
+        deadline = monotonic_s() + UP_S
+        while not (state.root / "ports.json").exists():
+            assert process.poll() is None
+            assert monotonic_s() < deadline
+            time.sleep(0.05)
+        yield BarePlant(state, settings)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BarePlant]:
+    """The plant at rate 5: a setpoint of small10 is trusted for 12 true seconds."""
+    yield from bare_plant(tmp_path_factory.mktemp("plant"), 5.0)
+
+
+@pytest.fixture(scope="module")
+def fast_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BarePlant]:
+    """The plant at rate 60."""
+    yield from bare_plant(tmp_path_factory.mktemp("plant"), 60.0)
+
+
+@pytest.fixture(scope="module")
+def forked() -> Iterator[Controls]:
+    made = Controls(
+        RealClock(Schedule(origin_true_s=0.0, segments=((datetime(2026, 1, 1, tzinfo=timezone.utc), 1.0),)))
+    )
+    yield made
+    made.end()
+    made.parent.stdin.close()
+    made.parent.wait(20)
+
+
+@pytest.fixture
+def controls(forked: Controls) -> Iterator[Controls]:
+    yield forked
+    forked.end()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., StateDir]:
+    """Make the state folder of a machine that sees a plant; settings are the plant's but for `changes`."""
+
+    def make(plant: BarePlant, name: str, **changes: object) -> StateDir:
+        state = StateDir(tmp_path / name)
+        state.prepare()
+        state.write_settings(replace(plant.settings, **changes))
+        return state
+
+    return make

@@ -1,140 +1,32 @@
 """Two control processes on one simulated plant: one acts, the other waits; killed, stopped, cut off."""
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import vpp
-from vpp.clock import RealClock, Schedule, monotonic_s
+from vpp.clock import monotonic_s
 from vpp.errors import DeviceFailure, TimedOut
-from vpp.journal import verify
-from vpp.link import StatusRequest, ask
-from vpp.park import endpoints, load_park
+from vpp.journal import read, verify
+from vpp.link import LinkClient
+from vpp.park import copy_park, endpoints, load_park
+from vpp.seeds import generator
 from vpp.service.ready import free_base
-from vpp.state_dir import RunSettings, StateDir
-from vpp.types import DispatchOrder, Snapshot
+from vpp.state_dir import StateDir
+from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport, Snapshot
 
-START = datetime(2026, 3, 17, 7, 0, tzinfo=timezone.utc)
-RATE = 5.0
-TTL_TRUE_S = 60.0 / RATE
-"""small10 trusts a setpoint for 60 plant seconds."""
+Plant = Controls = Any
+"""`conftest.BarePlant` and `conftest.Controls`; fixtures bring them, since tests are no package."""
+COUNT = len(endpoints(load_park("small10")))
 UP_S = 40.0
-PARK = Path(vpp.__file__).parent / "parks" / "small10"
-COUNT = len(endpoints(load_park(PARK)))
-
-
-@dataclass(frozen=True, slots=True)
-class Plant:
-    """The simulated plant in its process."""
-
-    state: StateDir
-    settings: RunSettings
-
-    def log(self, *events: str) -> list[dict]:
-        lines = self.state.device_log.read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines if line.endswith("}")]
-        return [row for row in rows if row["event"] in events]
-
-    def epochs(self) -> dict[str, int]:
-        """Return by device the epoch of the last command it took."""
-        return {row["device"]: int(row["epoch"]) for row in self.log("write") if row.get("epoch")}
-
-
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """Starts control processes and asks them."""
-
-    started: list["subprocess.Popen[bytes]"]
-    clock: RealClock
-
-    def start(self, state: StateDir, *options: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "controllers.acting", "--state", str(state.root), *options]
-        with (state.root / "control.log").open("ab") as log:
-            self.started.append(subprocess.Popen(command, stdout=log, stderr=log))
-        return self.started[-1]
-
-    async def until(self, socket: Path, holds: Callable[[Snapshot], bool], within_s: float) -> Snapshot:
-        """Return the first snapshot that holds."""
-        deadline, last = monotonic_s() + within_s, None
-        while monotonic_s() < deadline:
-            try:
-                last = await asyncio.to_thread(ask, socket, StatusRequest(), 1.0)
-            except (DeviceFailure, TimedOut) as gone:
-                last = gone
-            if isinstance(last, Snapshot) and holds(last):
-                return last
-            await self.clock.sleep_true(0.05)
-        raise AssertionError(f"not within {within_s} s: {last}")
-
-
-@pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    state = StateDir(tmp_path_factory.mktemp("plant"))
-    state.prepare()
-    base = free_base("127.0.0.1", COUNT, 20000 + os.getpid() % 1200 * 10)
-    settings = RunSettings(
-        park=str(PARK),
-        schedule=Schedule(origin_true_s=monotonic_s(), segments=((START, RATE),)),
-        seed=1,
-        port_base=base,
-        simulated=True,
-        scenario=None,
-    )
-    state.write_settings(settings)
-    process = subprocess.Popen([sys.executable, "-m", "hil", "--state", str(state.root)])
-    try:
-        deadline = monotonic_s() + UP_S
-        while not (state.root / "ports.json").exists():
-            assert process.poll() is None
-            assert monotonic_s() < deadline
-            os.sched_yield()
-        yield Plant(state, settings)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-@pytest.fixture
-def controls(plant: Plant) -> Iterator[Controls]:
-    made = Controls([], RealClock(plant.settings.schedule))
-    yield made
-    for process in made.started:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait(10)
-
-
-@pytest.fixture
-def folder(plant: Plant, tmp_path: Path) -> Callable[..., StateDir]:
-    """Make a state folder of a machine that sees the plant, at ports of its own where given."""
-
-    def make(name: str, port_base: int | None = None) -> StateDir:
-        state = StateDir(tmp_path / name)
-        state.prepare()
-        base = plant.settings.port_base if port_base is None else port_base
-        state.write_settings(
-            RunSettings(
-                park=str(PARK),
-                schedule=plant.settings.schedule,
-                seed=1,
-                port_base=base,
-                simulated=True,
-                scenario=None,
-            )
-        )
-        return state
-
-    return make
+KILLS = int(os.environ.get("CRASHES", "1000"))
 
 
 def is_passive(snapshot: Snapshot) -> bool:
@@ -149,10 +41,27 @@ def standby_socket(state: StateDir) -> Path:
     return state.standby / "control.sock"
 
 
+def dispatch(plant: Plant, id_: str) -> DispatchOrder:
+    now, hour = plant.now(), timedelta(hours=1)
+    return DispatchOrder(
+        id=id_, import_max_mw=90, export_max_mw=None, start=now, end=now + hour, expires_at=now + hour
+    )
+
+
+async def ask(socket: Path, message: Any) -> Any:
+    async with await LinkClient.connect(socket, "cli", 1.0) as client:
+        return await client.request(message, 5.0)
+
+
+def ttl_true_s(plant: Plant) -> float:
+    """small10 trusts a setpoint for 60 plant seconds."""
+    return 60.0 / plant.settings.schedule.segments[0][1]
+
+
 def check_one_after_the_other(plant: Plant, since_s: float) -> None:
     """No device took or was sent a command of an epoch after one of a higher epoch."""
     highest: dict[str, int] = {}
-    rows = [row for row in plant.log("write", "fenced") if row["true_s"] >= since_s and row.get("epoch")]
+    rows = [row for row in plant.log("write", "fenced", since_s=since_s) if row.get("epoch")]
     assert rows
     for row in rows:
         assert row["event"] == "write", row
@@ -163,29 +72,25 @@ def check_one_after_the_other(plant: Plant, since_s: float) -> None:
 async def test_the_second_waits_passively_and_takes_over_when_the_first_is_killed(
     plant: Plant, controls: Controls, folder: Callable[..., StateDir]
 ) -> None:
-    state, begun_s = folder("kill"), monotonic_s()
+    state, begun_s = folder(plant, "kill"), monotonic_s()
     first = controls.start(state)
     before = await controls.until(state.socket, acts, UP_S)
     controls.start(state, "--standby")
     waiting = await controls.until(standby_socket(state), is_passive, UP_S)
     assert waiting.setpoints == {}
     assert {reading.quality for reading in waiting.readings.values()} == {"good"}
-    now = START + timedelta(seconds=(monotonic_s() - plant.settings.schedule.origin_true_s) * RATE)
-    hour = timedelta(hours=1)
-    order = DispatchOrder(
-        id="o1", import_max_mw=90, export_max_mw=None, start=now, end=now + hour, expires_at=now + hour
-    )
-    refused = await asyncio.to_thread(ask, standby_socket(state), order, 5.0)
+    order = dispatch(plant, "o1")
+    refused = await ask(standby_socket(state), order)
     assert not refused.accepted
     assert "passive" in refused.reason
-    assert (await asyncio.to_thread(ask, state.socket, order, 5.0)).accepted
-    first.kill()
+    assert (await ask(state.socket, order)).accepted
     killed_s = monotonic_s()
+    os.kill(first, signal.SIGKILL)
     after = await controls.until(state.socket, lambda s: acts(s) and s.epoch > before.epoch, 20)
     assert after.epoch == before.epoch + 1
     assert [held.id for held in after.orders] == ["o1"], "it goes on with what the first was told"
     taken = [row for row in plant.log("write") if row.get("epoch") == after.epoch]
-    assert taken[0]["true_s"] - killed_s < TTL_TRUE_S / 2
+    assert taken[0]["true_s"] - killed_s < ttl_true_s(plant) / 2
     assert len({row["device"] for row in taken}) >= len(before.setpoints) - 1
     check_one_after_the_other(plant, begun_s)
     assert verify(state.journal).ok
@@ -194,30 +99,30 @@ async def test_the_second_waits_passively_and_takes_over_when_the_first_is_kille
 async def test_one_that_was_stopped_sends_nothing_when_it_wakes_and_becomes_the_spare(
     plant: Plant, controls: Controls, folder: Callable[..., StateDir]
 ) -> None:
-    state, begun_s = folder("stop"), monotonic_s()
+    state, begun_s = folder(plant, "stop"), monotonic_s()
     # a folder of its own, as after a lost disk: the epochs of the run before stand in the registers
     first = controls.start(state)
     before = await controls.until(state.socket, acts, UP_S)
     assert before.epoch > 1
-    controls.start(state, "--standby")
+    second = controls.start(state, "--standby")
     await controls.until(standby_socket(state), is_passive, UP_S)
-    first.send_signal(signal.SIGSTOP)
+    os.kill(first, signal.SIGSTOP)
     stopped_s = monotonic_s()
     after = await controls.until(state.socket, lambda s: acts(s) and s.epoch > before.epoch, 20)
     taken = [row for row in plant.log("write") if row.get("epoch") == after.epoch]
-    assert taken[0]["true_s"] - stopped_s < TTL_TRUE_S / 2
-    first.send_signal(signal.SIGCONT)
+    assert taken[0]["true_s"] - stopped_s < ttl_true_s(plant) / 2
+    os.kill(first, signal.SIGCONT)
     woken_s = monotonic_s()
     woken = await controls.until(standby_socket(state), is_passive, 10)
     assert any(alarm.severity == "alarm" and alarm.id == "passive" for alarm in woken.alarms)
     await controls.until(state.socket, lambda s: s.cycle > after.cycle + 3, 20)
-    late = [row for row in plant.log("write", "fenced") if row["true_s"] > woken_s]
+    late = plant.log("write", "fenced", since_s=woken_s)
     assert late
     assert {row["epoch"] for row in late if row.get("epoch")} == {after.epoch}
     check_one_after_the_other(plant, begun_s)
     assert verify(state.journal).ok
     # and the spare takes over in turn
-    controls.started[-1].kill()
+    os.kill(second, signal.SIGKILL)
     await controls.until(state.socket, lambda s: acts(s) and s.epoch > after.epoch, 20)
     assert verify(state.journal).ok
 
@@ -261,7 +166,7 @@ async def test_on_two_machines_the_registers_alone_decide(
 ) -> None:
     begun_s, base = monotonic_s(), free_base("127.0.0.1", COUNT, plant.settings.port_base + COUNT)
     async with lines(base, plant.settings.port_base) as cut:
-        here, there = folder("here", base), folder("there")
+        here, there = folder(plant, "here", port_base=base), folder(plant, "there")
         controls.start(here)
         before = await controls.until(here.socket, acts, UP_S)
         controls.start(there, "--standby")
@@ -272,7 +177,7 @@ async def test_on_two_machines_the_registers_alone_decide(
         cut_s = monotonic_s()
         after = await controls.until(there.socket, lambda s: acts(s) and s.epoch > before.epoch, 20)
         taken = [row for row in plant.log("write") if row.get("epoch") == after.epoch]
-        assert taken[0]["true_s"] - cut_s < TTL_TRUE_S / 2
+        assert taken[0]["true_s"] - cut_s < ttl_true_s(plant) / 2
     async with lines(base, plant.settings.port_base):
         healed = await controls.until(here.socket, is_passive, 20)
         assert any(f"epoch {after.epoch}" in alarm.text for alarm in healed.alarms)
@@ -280,3 +185,144 @@ async def test_on_two_machines_the_registers_alone_decide(
         check_one_after_the_other(plant, begun_s)
         for state in (here, there):
             assert verify(state.journal).ok
+
+
+class Crashes:
+    """Kills control at random moments while orders are given, and remembers every answer."""
+
+    def __init__(self, plant: Plant, controls: Controls, state: StateDir) -> None:
+        self.plant, self.controls, self.state = plant, controls, state
+        self.dice, self.begun_s = generator(7, "crash"), monotonic_s()
+        self.given: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {}
+        self.repeated = self.alive = 0
+
+    async def kill(self, life_s: float) -> None:
+        """Start control, give it orders for a random part of `life_s`, kill it."""
+        pid = self.controls.start(self.state)
+        talk = asyncio.create_task(self.talk())
+        await asyncio.wait({talk}, timeout=float(self.dice.uniform(0.0, life_s)))
+        os.kill(pid, signal.SIGKILL)
+        if talk.done():
+            talk.result()
+        talk.cancel()
+        self.controls.pids.clear()
+
+    async def talk(self) -> None:
+        while True:
+            try:
+                async with await LinkClient.connect(self.state.socket, "cli", 1.0) as client:
+                    await self.orders(client)
+            except (DeviceFailure, TimedOut, OSError):
+                await self.controls.clock.sleep_true(0.02)
+
+    async def orders(self, client: LinkClient) -> None:
+        async for snapshot in client:
+            if snapshot.setpoints:
+                break
+        self.alive += 1
+        held = {order.id for order in snapshot.orders}
+        for id_, order in self.given.items():
+            accepted = isinstance(self.answers.get(id_), Reply) and self.answers[id_].accepted
+            if isinstance(order, DispatchOrder) and accepted and order.end > snapshot.at:
+                assert id_ in held, "an accepted order outlives control"
+        for id_ in [*self.given][-3:]:
+            answer = await client.request(self.given[id_], 5.0)
+            self.repeated += 1
+            assert self.answers.setdefault(id_, answer) == answer, "a repeated order has its first answer"
+        while True:
+            order = self.order()
+            self.given[order.id] = order
+            self.answers[order.id] = await client.request(order, 5.0)
+
+    def order(self) -> Any:
+        id_, later = f"c{len(self.given)}", self.plant.now() + timedelta(minutes=20)
+        match int(self.dice.integers(0, 5)):
+            case 0 | 1:
+                return ShedOrder(id=id_, mw=2.0, drill=bool(self.dice.integers(0, 2)), expires_at=later)
+            case 2:
+                return RestoreOrder(id=id_, loads=(), expires_at=later)
+            case _:
+                now = self.plant.now()
+                return DispatchOrder(
+                    id=id_, import_max_mw=140, export_max_mw=None, start=now, end=later, expires_at=later
+                )
+
+    def check(self) -> None:
+        """Judge by journal and device log what all the kills have done."""
+        assert verify(self.state.journal).ok
+        taken, answered = Counter[str](), Counter[str]()
+        for record in read(self.state.journal):
+            match record.kind:
+                case "order":
+                    taken[record.value["order"]["id"]] += 1
+                case "shed_order":
+                    taken[record.value["id"]] += 1
+                case "reply":
+                    answered[record.value["id"]] += 1
+                case "shed":
+                    answered[record.value["order_id"]] += 1
+        assert set(taken.values()) == {1}, "no order was carried out twice"
+        assert set(answered.values()) == {1}
+        for id_, answer in self.answers.items():
+            assert answered[id_], "every answer is in the journal"
+            assert taken[id_] or not (isinstance(answer, ShedReport) or answer.accepted)
+        check_one_after_the_other(self.plant, self.begun_s)
+        frames = self.plant.log("first_frame", since_s=self.begun_s)
+        assert {row["kind"] for row in frames} == {"read"}
+
+    async def check_reversion(self, wait_s: float) -> int:
+        """Leave the plant alone; every device reverts as its last command says. Return how many."""
+        await self.controls.clock.sleep_true(wait_s)
+        last = {
+            row["device"]: row
+            for row in self.plant.log("write", since_s=self.begun_s)
+            if "reversion_mw" in row["values"] and row.get("epoch")
+        }
+        reverted = {row["device"]: row for row in self.plant.log("reverted", since_s=self.begun_s)}
+        for device, row in last.items():
+            values = row["values"]
+            trusted_s = values.get("reversion_total_s") or values["ttl_s"] + values["reversion_s"]
+            at = datetime.fromisoformat(row["at"]) + timedelta(seconds=trusted_s)
+            assert abs((datetime.fromisoformat(reverted[device]["at"]) - at).total_seconds()) <= 1.0, device
+            assert reverted[device]["reversion_mw"] == pytest.approx(values["reversion_mw"])
+        return len(last)
+
+
+@pytest.fixture
+def quick_park(tmp_path: Path) -> Path:
+    """small10 with five cycles a second: more happens between two kills."""
+    folder = copy_park("small10", tmp_path / "quick")
+    settings = folder / "park.toml"
+    settings.write_text(settings.read_text().replace("cycle_s = 1\n", "cycle_s = 0.2\n"))
+    assert load_park(folder).horizon.cycle_s == 0.2
+    return folder
+
+
+async def test_kills_at_twenty_random_moments_lose_and_repeat_nothing(
+    plant: Plant, controls: Controls, folder: Callable[..., StateDir], quick_park: Path
+) -> None:
+    crashes = Crashes(plant, controls, folder(plant, "crash", park=str(quick_park)))
+    for _ in range(20):
+        await crashes.kill(1.5)
+    crashes.check()
+    assert crashes.alive >= 5
+    assert crashes.repeated >= 5
+    assert len(crashes.answers) >= 10
+
+
+@pytest.mark.soak
+async def test_crash_at_a_thousand_random_moments(
+    fast_plant: Plant, controls: Controls, folder: Callable[..., StateDir], quick_park: Path
+) -> None:
+    crashes = Crashes(fast_plant, controls, folder(fast_plant, "crash", park=str(quick_park)))
+    reverted = 0
+    for k in range(KILLS):
+        await crashes.kill(1.5)
+        if k % 25 == 24:
+            reverted += await crashes.check_reversion(4.0)
+    crashes.check()
+    figures = {"answers": len(crashes.answers), "repeated": crashes.repeated, "reverted": reverted}
+    print(f"{KILLS} kills, {crashes.alive} while it acted: {figures}")
+    assert reverted > KILLS // 25
+    assert crashes.alive > KILLS // 4
