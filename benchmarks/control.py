@@ -64,7 +64,7 @@ class NamePlates:
         self.commands |= {s.device: Command(p_mw=s.p_mw, h2_kg_per_h=s.h2_kg_per_h) for s in setpoints}
         return {s.device: acknowledged(s.device) for s in setpoints}
 
-    async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
+    async def trip(self, masks: Mapping[str, int], drill: bool, heard=None) -> Mapping[str, Ack]:
         return {name: acknowledged(name) for name in masks}
 
 

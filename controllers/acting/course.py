@@ -67,6 +67,16 @@ class Course:
         self.chosen.extend(blocks)
         return tuple(masks(blocks))
 
+    def told(self, loads: Sequence[str], now_s: float) -> None:
+        """Note that loads are written to now."""
+        self.waiting |= set(loads)
+        self.written_s |= dict.fromkeys(loads, now_s)
+
+    def heard(self, ack: Ack) -> None:
+        """Note an answer."""
+        self.acks[ack.device] = ack
+        self.waiting.discard(ack.device)
+
     def escalate(self, now_s: float) -> tuple[str, ...]:
         """Choose for what is missing now; where another round would be too late, a spare too."""
         missing = self.missing_mw(now_s)
@@ -96,6 +106,21 @@ class Course:
         """Return whether the meter's word counts: read after the breaker's time, or too late for it."""
         due_s = self.due_s(load)
         return self.seen_s.get(load, 0.0) >= due_s or now_s >= due_s + STALE_S
+
+    def due_to_look(self, now_s: float) -> tuple[str, ...]:
+        """Return whose meters to look at: those whose breakers should move by now, whoever is not open first.
+
+        Nothing before: polls would only delay the writes.
+        """
+        if self.order.drill:
+            return ()
+        moving = [n for n in self.masks if now_s >= self._moves_s(n)]
+        return tuple(n for n in moving if n not in self.opened_s) or tuple(moving)
+
+    def _moves_s(self, load: str) -> float:
+        ack = None if load in self.waiting else self.acks.get(load)
+        told_s = self.written_s[load] + ANSWER_S if ack is None else ack.done_true_s
+        return told_s + self.delays_s.get(load, 0.0)
 
     def due_s(self, load: str) -> float:
         """Return when an answering load's breakers must stand open."""
@@ -135,6 +160,10 @@ class Course:
                 self.opened_s[load] = self.seen_s[load]
         if self.reached_s == inf and sum(self.cut_mw.values()) >= self.order.mw:
             self.reached_s = now_s
+
+    def proven(self) -> bool:
+        """Return whether the meters have shown the order, or a drill has nothing to show."""
+        return self.order.drill or self.reached_s < inf
 
     def settled(self, now_s: float) -> bool:
         """Return whether nothing more is to come: all answered or given up, breakers open or overdue."""

@@ -1,9 +1,13 @@
 """What control needs of the field, whatever carries it: Modbus/TCP, or memory."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from vpp.types import Ack, Link, Move, Reading, Setpoint, Trim
+
+
+def unheard(_ack: Ack) -> None:
+    """Do nothing with an answer before all have come."""
 
 
 class Field(Protocol):
@@ -24,9 +28,12 @@ class Field(Protocol):
         All devices at once; a slow one delays nobody. ACKNOWLEDGED means that the read-back is equal.
         """
 
-    async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
+    async def trip(
+        self, masks: Mapping[str, int], drill: bool, heard: Callable[[Ack], None] = unheard
+    ) -> Mapping[str, Ack]:
         """Set the breakers of each load to its mask (bit k set: block k+1 open), all in parallel.
 
         The mask is the whole state, so a repeat has no second effect and 0 closes everything.
-        With `drill` the test outputs are written instead; nothing moves.
+        With `drill` the test outputs are written instead; nothing moves. `heard` is called with each
+        answer as it comes; whoever has not answered in a bounded time is UNKNOWN in the result alone.
         """

@@ -1,7 +1,8 @@
 """The field behind the lease: what is read passes, what is sent passes only while this control may send."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from controllers.acting.field import unheard
 from controllers.acting.modbus_field import ModbusField
 from controllers.acting.seat import Seat
 from vpp.clock import Clock
@@ -34,11 +35,16 @@ class GuardedField:
             return await self._field.write(setpoints)
         return self._withhold([setpoint.device for setpoint in setpoints])
 
-    async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
+    async def trip(
+        self, masks: Mapping[str, int], drill: bool, heard: Callable[[Ack], None] = unheard
+    ) -> Mapping[str, Ack]:
         """Trip, or answer DISCONNECTED for all where this control may not send."""
         if self._seat.may_send:
-            return await self._field.trip(masks, drill)
-        return self._withhold(list(masks))
+            return await self._field.trip(masks, drill, heard)
+        acks = self._withhold(list(masks))
+        for ack in acks.values():
+            heard(ack)
+        return acks
 
     def _withhold(self, devices: Sequence[str]) -> Mapping[str, Ack]:
         self.withheld += len(devices)

@@ -1,10 +1,11 @@
 """The field over Modbus/TCP: one owner task per connection, and a second lane to each shed terminal."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from controllers.acting.circuit import Circuit
+from controllers.acting.field import unheard
 from controllers.acting.modbus import Lane
 from controllers.acting.owner import Owner, within
 from controllers.acting.security import client_context
@@ -12,7 +13,7 @@ from controllers.acting.unit import PollPlan, Unit, poll_plan
 from vpp.clock import Clock
 from vpp.park.endpoints import endpoints
 from vpp.park.model import Park
-from vpp.points import Block, command_points, decode, encode, epoch_first
+from vpp.points import Block, Write, command_points, decode, encode, epoch_first
 from vpp.seeds import generator
 from vpp.types import Ack, Endpoint, Link, Move, Outcome, Point, Quality, Reading, Setpoint, Trim
 
@@ -40,6 +41,8 @@ class ModbusField:
         self._owners: dict[Unit, Owner] = {}
         self._tasks: dict[Owner, asyncio.Task[None]] = {}
         self._rounds: list[_Round] = []
+        self._coils: dict[tuple[int, str, int], tuple[Write, ...]] = {}
+        """Writes of a breaker mask by register map, output and mask: hundreds of loads share a few."""
         self._kept_alive_s = 0.0
         self._running = False
         self._add(park, endpoints(park))
@@ -118,14 +121,21 @@ class ModbusField:
         }
         return await within(futures, limit_s, self._clock)
 
-    async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
+    async def trip(
+        self, masks: Mapping[str, int], drill: bool, heard: Callable[[Ack], None] = unheard
+    ) -> Mapping[str, Ack]:
         """Write each load's breaker mask on its shed lane, or on its main one where that is down."""
         output = "test" if drill else "block"
         futures = {}
         for load, mask in masks.items():
             lane, main = self._shed[load], self._units[load]
-            values = {f"{output}_{k + 1}": float(mask >> k & 1) for k in range(MAX_COILS)}
-            futures[load] = self._command(lane if lane.ready or not main.ready else main, values, TRIP_S)
+            unit = lane if lane.ready or not main.ready else main
+            key = (id(self._points[load]), output, mask)
+            if key not in self._coils:
+                values = {f"{output}_{k + 1}": float(mask >> k & 1) for k in range(MAX_COILS)}
+                self._coils[key] = encode(self._points[load], values)
+            futures[load] = unit.submit(self._coils[key], TRIP_S)
+            futures[load].add_done_callback(lambda answer: heard(answer.result()))
         return await within(futures, TRIP_S, self._clock)
 
     def links(self) -> dict[str, Link]:

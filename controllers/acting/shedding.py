@@ -1,14 +1,14 @@
 """The way of a shed: order, table, parallel writes, escalation, metered proof, report."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from controllers.acting.course import Course
 from controllers.acting.field import Field
 from controllers.acting.selection import MARGIN, Block
 from controllers.acting.shed_report import report_of
 from vpp.clock import Clock
-from vpp.types import Load, Reading, ShedOrder, ShedReport
+from vpp.types import Ack, Load, Reading, ShedOrder, ShedReport
 
 PROOF_S = 1.5
 """True seconds after the order within which the meters must show the cut."""
@@ -45,14 +45,13 @@ async def shed(
     )
     first = course.choose(order.mw * (1 + MARGIN))
     course.decided_s = clock.true_s()
-    writes: set[asyncio.Task[None]] = set()
+    writes: set[asyncio.Task[Mapping[str, Ack]]] = set()
 
-    def launch(loads: Iterable[str]) -> None:
-        for load in loads:
-            course.waiting.add(load)
-            course.written_s[load] = clock.true_s()
-            mask = course.masks[load] | (0 if order.drill else open_before.get(load, 0))
-            writes.add(asyncio.create_task(_write(course, load, mask, field), name=f"shed {load}"))
+    def launch(chosen: Sequence[str]) -> None:
+        wanted = {n: course.masks[n] | (0 if order.drill else open_before.get(n, 0)) for n in chosen}
+        course.told(chosen, clock.true_s())
+        if wanted:
+            writes.add(asyncio.create_task(field.trip(wanted, order.drill, course.heard), name="shed"))
 
     launch(first)
     try:
@@ -66,21 +65,16 @@ async def shed(
     return report_of(course, clock.rate())
 
 
-async def _write(course: Course, load: str, mask: int, field: Field) -> None:
-    course.acks[load] = (await field.trip({load: mask}, course.order.drill))[load]
-    course.waiting.discard(load)
-
-
-async def _prove(course: Course, launch: Callable[[Iterable[str]], None], field: Field, clock: Clock) -> None:
+async def _prove(course: Course, launch: Callable[[Sequence[str]], None], field: Field, clock: Clock) -> None:
     """Look at meters and answers until the cut stands, replacing what fails; at most `PROOF_S`."""
     while True:
         await clock.sleep_true(LOOK_EVERY_S)
-        if not course.order.drill and course.masks:
-            readings = await field.look(tuple(course.masks))
-            course.meter(readings, clock.true_s(), clock.rate())
+        names = course.due_to_look(clock.true_s())
+        if names:
+            course.meter(await field.look(names), clock.true_s(), clock.rate())
         now_s = clock.true_s()
         over = now_s - course.started_s > PROOF_S
         extra = () if over else course.escalate(now_s)
         launch(extra)
-        if over or (not extra and course.settled(now_s)):
+        if over or (not extra and course.proven() and course.settled(now_s)):
             return

@@ -133,12 +133,17 @@ class Plant:
                 self.commands[setpoint.device] = Command(p_mw=setpoint.p_mw, h2_kg_per_h=setpoint.h2_kg_per_h)
         return {setpoint.device: self.ack(setpoint.device) for setpoint in setpoints}
 
-    async def trip(self, masks: Mapping[str, int], drill: bool) -> Mapping[str, Ack]:
+    async def trip(
+        self, masks: Mapping[str, int], drill: bool, heard: Callable[[Ack], None] = lambda _ack: None
+    ) -> Mapping[str, Ack]:
         if drill:
             self.tests.append(dict(masks))
         else:
             self.masks |= {name: mask for name, mask in masks.items() if name not in self.silent}
-        return {name: self.ack(name) for name in masks}
+        acks = {name: self.ack(name) for name in masks}
+        for ack in acks.values():
+            heard(ack)
+        return acks
 
 
 @pytest.fixture(scope="session")
