@@ -113,11 +113,13 @@ class DayMeter:
     def _flow(self, at: LoggedSnapshot, k: int, part_s: float) -> None:
         hours = part_s / 3600
         for name, values in at.values.items():
-            if at.quality[name] is Quality.BAD or "p_mw" not in values:
+            if at.quality[name] is Quality.BAD or not values:
                 continue
-            p_mw = values["p_mw"]
             self.answered_s[name] += part_s
             self.able_s[name] += part_s * (values.get("status", 1.0) not in NOT_OBEYING)
+            if "p_mw" not in values:
+                continue
+            p_mw = values["p_mw"]
             if name in self.park.resources:
                 self._resource(at, name, k, hours)
             elif name in self.park.loads:

@@ -13,7 +13,8 @@ from vpp.park.model import Park
 from vpp.reports.day_report import day_report
 from vpp.reports.day_types import Breach, Day, DayReport
 from vpp.reports.plan_report import environment, money
-from vpp.reports.run_text import fold, local_text, tie_text
+from vpp.reports.run_text import NET, deviation, fold, local_text, tie_text
+from vpp.reports.tally import Energy
 
 FORMAT = "yuanwang.day"
 SHORT_H = 0.05
@@ -76,6 +77,8 @@ def to_html(park: Park, day: Day) -> str:
             head=list(_head(report)),
             tiles=list(_tiles(report)),
             figures=figures,
+            net=NET,
+            energies=[(e, list(_cells(e))) for e in report.energies],
             breaches=[(b, breach_text(b, report.zone)) for b in report.breaches],
             total=(sum(c.metered_cny for c in report.costs), sum(c.planned_cny for c in report.costs)),
             words=list(_words(report)),
@@ -97,10 +100,12 @@ def to_text(report: DayReport) -> str:
     )
     lines += ["", f"{'import, MWh':<22}{'metered':>14}{'plan':>14}{'more':>14}"]
     lines += [_row(p.name.replace("_", " "), p.metered_mwh, p.planned_mwh, 1) for p in report.periods]
-    lines += ["", f"{'energy, MWh':<12}{'out':>10}{'plan':>10}{'in':>10}{'plan':>10}"]
+    sides = "".join(f"{side:>10}{'plan':>10}{'net':>8}" for side in ("out", "in"))
+    lines += ["", f"{'energy, MWh':<12}{sides}"]
     for e in report.energies:
-        powers = (e.out_covered_mwh, e.out_planned_mwh, e.in_covered_mwh, e.in_planned_mwh)
-        lines.append(f"{e.id[:12]:<12}" + "".join(f"{mwh:>10.1f}" if mwh else " " * 10 for mwh in powers))
+        row = (f"{cell:>{width}}" for cell, width in zip(_cells(e), 2 * (10, 10, 8), strict=True))
+        lines.append(f"{e.id[:12]:<12}" + "".join(row))
+    lines += ["", NET]
     lines += ["", "hour: non-fossil share of supply, %, and carbon of it, t"]
     cells = [
         f"{k:02d}:{'--' if math.isnan(share) else f'{share * 100:.0f}':>5}{carbon:>8.1f}"
@@ -112,6 +117,16 @@ def to_text(report: DayReport) -> str:
     lines += ["    ".join(cells[row::rows]) for row in range(rows)]
     lines += ["", *_words(report)]
     return "\n".join(part.rstrip() for line in lines for part in fold(line))
+
+
+def _cells(energy: Energy) -> Iterator[str]:
+    """Yield metered, planned and deviation net of forecast error, out then in, of the time with a plan."""
+    for metered, planned, expected in (
+        (energy.out_covered_mwh, energy.out_planned_mwh, energy.out_expected_mwh),
+        (energy.in_covered_mwh, energy.in_planned_mwh, energy.in_expected_mwh),
+    ):
+        yield from (f"{mwh:.1f}" if mwh else "" for mwh in (metered, planned))
+        yield deviation(metered, expected) if metered or planned else ""
 
 
 def _row(name: str, metered: float, planned: float, digits: int) -> str:

@@ -145,14 +145,15 @@ def _cells(energy: Energy) -> tuple[str, ...]:
             else (
                 f"{metered:.2f}",
                 f"{planned:.2f}",
-                _deviation(metered, planned),
-                _deviation(metered, expected),
+                deviation(metered, planned),
+                deviation(metered, expected),
             )
         )
     )
 
 
-def _deviation(metered_mwh: float, planned_mwh: float) -> str:
+def deviation(metered_mwh: float, planned_mwh: float) -> str:
+    """Return by how much more was metered than planned, in percent; empty where both are nothing."""
     if max(metered_mwh, planned_mwh) < SMALL_MWH:
         return ""
     ratio = math.inf if planned_mwh < SMALL_MWH else metered_mwh / planned_mwh - 1

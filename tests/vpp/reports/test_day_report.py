@@ -4,17 +4,18 @@ import dataclasses
 import json
 import math
 from datetime import date, timedelta
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from vpp.clock import SimulatedClock
 from vpp.errors import InvalidInput
-from vpp.journal import Journal, SnapshotLog
+from vpp.journal import Journal, SnapshotLog, snapshots
 from vpp.park import load_park
 from vpp.reports.day_cost import day_costs, energy_by_period
 from vpp.reports.day_flows import Flows, planned_flows
-from vpp.reports.day_meter import cut_mw
+from vpp.reports.day_meter import DayMeter, cut_mw
 from vpp.reports.day_mix import THERMAL_KG_PER_KWH, mix
 from vpp.reports.day_report import day_bounds, day_report, last_day
 from vpp.reports.day_text import to_text, write_day_report
@@ -210,6 +211,16 @@ def test_who_was_silent_or_did_not_obey_is_named_with_its_share(report):
     assert found["WF"].able == pytest.approx(1.0)
 
 
+def test_who_meters_no_power_is_known_to_answer_too(park, plan, journal):
+    """A station's RTU tells of branches alone."""
+    meter = DayMeter(park=park, plans={}, start=plan.start, bins=4)
+    for cycle in islice(snapshots(journal), 2):
+        meter.take(
+            dataclasses.replace(cycle, values={"FDR": {"closed:L1": 1.0}}, quality={"FDR": Quality.GOOD})
+        )
+    assert meter.answered_s["FDR"] == meter.able_s["FDR"] == TICK_S
+
+
 def test_the_plan_is_integrated_over_the_time_it_was_followed(report, plan, made):
     hours = 0.25
     assert made.planned.total("import") == pytest.approx(float(plan.series["tie"]["import_mw"].sum()) * hours)
@@ -290,7 +301,16 @@ def test_text_json_and_page(park, journal, report, tmp_path):
     text = paths.text.read_text()
     assert text == to_text(report) + "\n"
     assert max(map(len, text.splitlines())) <= 80
-    for word in ("demand charge", "valley", "branch:T_MAIN_1 7.5", "voltage:GRID220: over once"):
+    # wind: fed 40 MW of 50 available, so its own deviation is told apart from the weather's
+    (wind,) = (line for line in text.splitlines() if line.startswith("WF "))
+    assert wind.endswith("%")
+    for word in (
+        "net: deviation without",
+        "demand charge",
+        "valley",
+        "branch:T_MAIN_1 7.5",
+        "voltage:GRID220: over once",
+    ):
         assert word in text
     data = json.loads(paths.json.read_text())
     assert (data["format"], data["version"], data["date"]) == ("yuanwang.day", 1, "2026-03-15")
