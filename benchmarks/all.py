@@ -7,6 +7,8 @@ from pathlib import Path
 from vpp import threads
 
 HERE = Path(__file__).parent
+WITH = {"field": ("shed",)}
+"""What runs after the benchmark that was named, in a file of its own."""
 
 
 def main(names: list[str]) -> int:
@@ -18,7 +20,8 @@ def main(names: list[str]) -> int:
         return 2
     threads.one_each()
     codes = []
-    for name in names or known:
+    asked = [part for name in names for part in (name, *WITH.get(name, ()))]
+    for name in asked or known:
         print(f"== {name}", flush=True)
         codes.append(subprocess.run([sys.executable, str(HERE / f"{name}.py")], check=False).returncode)
     return int(any(codes))
