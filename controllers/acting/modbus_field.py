@@ -13,9 +13,8 @@ from controllers.acting.unit import PollPlan, Unit, poll_plan
 from vpp.clock import Clock
 from vpp.park.endpoints import endpoints
 from vpp.park.model import Park
-from vpp.points import Block, Write, command_points, decode, encode, epoch_first
-from vpp.seeds import generator
-from vpp.types import Ack, Endpoint, Link, Move, Outcome, Point, Quality, Reading, Setpoint, Trim
+from vpp.points import Write, command_points, decode, encode, safest_first
+from vpp.types import Ack, Link, Move, Outcome, Point, Quality, Reading, Setpoint, Trim
 
 POLL_SHARE = 0.2
 """Greatest share of a cycle that `read` waits for the polls it starts."""
@@ -178,7 +177,7 @@ class ModbusField:
                 Ack(device=name, outcome=outcome, detail=str(wrong), sent_true_s=now, done_true_s=now)
             )
             return refused
-        return unit.submit(epoch_first(points, writes), within_s)
+        return unit.submit(safest_first(points, writes), within_s)
 
     def _reading(self, name: str, unit: Unit) -> Reading:
         polled = unit.latest

@@ -274,11 +274,11 @@ class Crashes:
     async def check_reversion(self, wait_s: float) -> int:
         """Leave the plant alone; every device reverts as its last command says. Return how many."""
         await self.controls.clock.sleep_true(wait_s)
-        last = {
-            row["device"]: row
-            for row in self.plant.log("write", since_s=self.begun_s)
-            if "reversion_mw" in row["values"] and row.get("epoch")
-        }
+        last: dict[str, Any] = {}
+        for row in self.plant.log("write", since_s=self.begun_s):
+            if row.get("epoch") and row["values"].keys() & {"setpoint_mw", "reversion_enable"}:
+                values = last.get(row["device"], {}).get("values", {}) | row["values"]
+                last[row["device"]] = row | {"values": values}
         reverted = {row["device"]: row for row in self.plant.log("reverted", since_s=self.begun_s)}
         for device, row in last.items():
             values = row["values"]

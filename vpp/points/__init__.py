@@ -1,7 +1,7 @@
 """Register maps: registers to values and back; scale, word order, device sign; no IO."""
 
 from vpp.points.codec import Write, decode, encode
-from vpp.points.command import command_points, epoch_first
+from vpp.points.command import command_points, safest_first
 from vpp.points.request import MAX_READ_BITS, MAX_READ_REGISTERS, WIDTH, Block, read_blocks
 
 __all__ = [
@@ -13,6 +13,6 @@ __all__ = [
     "command_points",
     "decode",
     "encode",
-    "epoch_first",
     "read_blocks",
+    "safest_first",
 ]

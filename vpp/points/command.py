@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from vpp.points.codec import Write
-from vpp.points.request import WIDTH
 from vpp.types import Move, Point, Setpoint, Trim
 
 VARS = 4.0
@@ -49,13 +48,24 @@ def command_points(setpoint: Setpoint | Move | Trim) -> dict[str, float]:
     }
 
 
-def epoch_first(points: Sequence[Point], writes: Sequence[Write]) -> tuple[Write, ...]:
-    """Return the requests of a command with the one that holds nothing but the epoch before the others.
+def safest_first(points: Sequence[Point], writes: Sequence[Write]) -> tuple[Write, ...]:
+    """Return the requests of a command in the order in which they may be cut off anywhere.
 
-    A device that fences it off (SunSpec 715 `ControllerHb` stands in a group of its own) then gets
-    nothing more of a stale command.
+    First the epoch, where it stands alone (SunSpec 715 `ControllerHb`): a device that fences it off gets
+    nothing more of a stale command. Then the reversion timer, then the setpoint that it guards.
     """
     if len(writes) < 2:
         return tuple(writes)
-    alone = {(p.table, p.address, WIDTH[p.type]) for p in points if p.point == "epoch"}
-    return tuple(sorted(writes, key=lambda w: (w.table, w.address, len(w.registers)) not in alone))
+    at = {p.point: (p.table, p.address) for p in points}
+
+    def rank(write: Write) -> int:
+        held = {
+            name
+            for name in ("epoch", "reversion_enable", "setpoint_mw")
+            if name in at
+            and at[name][0] == write.table
+            and 0 <= at[name][1] - write.address < len(write.registers)
+        }
+        return {frozenset({"epoch"}): 0, frozenset({"reversion_enable"}): 1}.get(frozenset(held), 2)
+
+    return tuple(sorted(writes, key=rank))
