@@ -92,6 +92,7 @@ async def run(core: Core) -> Snapshot:
     core.last_at, core.cycle = now, core.cycle + 1
     raw = await core.field.read()
     core.readings, core.pulses = judge(raw, core.pulses, now, max(cycle_s, dt_s))
+    metering.count_until(core, now, cycle_s)
     core.look_around()
     if core.adopting and core.acting:
         recovery.adopt(core)

@@ -44,7 +44,9 @@ class ModbusField:
         """Writes of a breaker mask by register map, output and mask: hundreds of loads share a few."""
         self._kept_alive_s = 0.0
         self._running = False
-        self._add(park, endpoints(park))
+        # meters first: what they say of the tie belongs to the begin of a cycle
+        known = endpoints(park)
+        self._add(park, {name: known[name] for name in (*park.meters, *known)})
 
     def _add(self, park: Park, wanted: Mapping[str, Endpoint]) -> None:
         """Make units and owners for endpoints; those of one host and port share connections."""

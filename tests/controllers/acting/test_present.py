@@ -1,16 +1,20 @@
 """Readings that come a cycle late are brought to the moment of the others."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
+from controllers.acting import metering
 from controllers.acting.build import build_control
 from vpp.clock import SimulatedClock
 from vpp.journal import Journal
-from vpp.types import Reading
+from vpp.types import Quality, Reading
 
 CYCLE_S = 60.0
+START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
 
 
 class Late:
@@ -69,3 +73,25 @@ async def test_batteries_do_not_hunt_where_readings_are_a_cycle_late(course, lat
     assert max(abs(b - a) for a, b in pairwise(later)) < 3.0
     assert max(commands) > 10.0
     assert max(ties[3:]) - min(ties[3:]) < 3.0
+
+
+@pytest.mark.parametrize(
+    ("p_mw", "late_s", "imported", "exported"),
+    [
+        (600.0, 12.0, 998.0, 50.0),
+        (-300.0, 12.0, 1000.0, 49.0),
+        (600.0, 0.0, 1000.0, 50.0),
+        (600.0, -30.0, 1005.0, 50.0),
+        (600.0, -70.0, 1000.0, 50.0),
+    ],
+)
+def test_the_ties_counters_are_shown_as_of_the_cycles_time(park, p_mw, late_s, imported, exported):
+    """At rate 60 an answer 0.2 s into the cycle is 12 s late; older than a cycle it is left as it is."""
+    values = {"p_mw": p_mw, "energy_in_mwh": 1000.0, "energy_out_mwh": 50.0}
+    read_at = START + timedelta(seconds=late_s)
+    reading = Reading(values=values, quality=Quality.GOOD, read_at=read_at, age_s=0.0)
+    core = SimpleNamespace(park=park, readings={"TIE": reading})
+    metering.count_until(core, START, CYCLE_S)
+    shown = core.readings["TIE"].values
+    assert (shown["energy_in_mwh"], shown["energy_out_mwh"]) == pytest.approx((imported, exported))
+    assert shown["p_mw"] == p_mw
