@@ -174,4 +174,4 @@ class Course:
             return now_s - self.written_s[load] < ANSWER_S
         if self.order.drill or self.dead(load) or (load in self.opened_s and self.reached_s < inf):
             return False
-        return not self._judged(load, now_s)
+        return self.seen_s.get(load, 0.0) < self.due_s(load)

@@ -10,7 +10,7 @@ from controllers.acting.core import Core
 from controllers.acting.setpoints import Bound, next_sequence
 from controllers.acting.targets import Request, running_range
 from vpp.devices import Caes, Electrolyzer
-from vpp.types import Mode, Quality, Setpoint, ShedOrder, Source
+from vpp.types import Mode, Outcome, Quality, Setpoint, ShedOrder, Source
 
 LEAST_MW = 0.05
 """Less than this is not worth a command; assumption."""
@@ -53,7 +53,7 @@ async def begin(core: Core, order: ShedOrder) -> dict[str, float]:
     return {
         name: p_mw - before[name]
         for name, p_mw in core.sheds.lowered_mw.items()
-        if acks[name].outcome == "acknowledged"
+        if acks[name].outcome is Outcome.ACKNOWLEDGED
     }
 
 
