@@ -4,14 +4,11 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from controllers.acting.circuit import Circuit
 from controllers.acting.field import unheard
-from controllers.acting.modbus import Lane
 from controllers.acting.owner import Owner, within
-from controllers.acting.security import client_context
-from controllers.acting.unit import PollPlan, Unit, poll_plan
+from controllers.acting.unit import Unit
+from controllers.acting.wiring import rewired, wire
 from vpp.clock import Clock
-from vpp.park.endpoints import endpoints
 from vpp.park.model import Park
 from vpp.points import Write, command_points, decode, encode, safest_first
 from vpp.types import Ack, Link, Move, Outcome, Point, Quality, Reading, Setpoint, Trim
@@ -33,65 +30,58 @@ class ModbusField:
     """Implements `Field`; use `start` and `stop`, or as an async context."""
 
     def __init__(self, park: Park, clock: Clock) -> None:
-        self._clock, self._cycle_s, self._tls = clock, park.horizon.cycle_s, client_context(park)
-        self._points: dict[str, tuple[Point, ...]] = {}
-        self._units: dict[str, Unit] = {}
-        self._shed: dict[str, Unit] = {}
-        self._owners: dict[Unit, Owner] = {}
+        self._clock, self._cycle_s = clock, park.horizon.cycle_s
         self._tasks: dict[Owner, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._rounds: list[_Round] = []
         self._coils: dict[tuple[int, str, int], tuple[Write, ...]] = {}
         """Writes of a breaker mask by register map, output and mask: hundreds of loads share a few."""
         self._kept_alive_s = 0.0
         self._running = False
-        # meters first: what they say of the tie belongs to the begin of a cycle
-        known = endpoints(park)
-        self._add(park, {name: known[name] for name in (*park.meters, *known)})
+        self._wired = wire(park, clock, self._tell)
 
-    def _add(self, park: Park, wanted: Mapping[str, Endpoint]) -> None:
-        """Make units and owners for endpoints; those of one host and port share connections."""
-        main: list[Unit] = []
-        shed: list[Unit] = []
-        for name, endpoint in wanted.items():
-            points = park.register_maps[endpoint.register_map]
-            self._points[name] = points
-            self._units[name] = self._unit(name, endpoint, poll_plan(points))
-            main.append(self._units[name])
-            if name in park.loads and any(point.point == "block_1" for point in points):
-                cheap = (_first_coil(points),)
-                self._shed[name] = self._unit(f"{name}/shed", endpoint, PollPlan(fast=cheap, whole=cheap))
-                shed.append(self._shed[name])
-        for units in (main, shed):
-            for group in _by_address(units):
-                self._own(group)
+    @property
+    def _points(self) -> Mapping[str, tuple[Point, ...]]:
+        return self._wired.points
 
-    def _unit(self, name: str, endpoint: Endpoint, plan: PollPlan) -> Unit:
-        jitter = generator(0, "jitter", name)
-        unit = Unit(name=name, endpoint=endpoint, plan=plan, clock=self._clock, circuit=Circuit(jitter))
-        unit.told = self._tell
-        return unit
+    @property
+    def _units(self) -> Mapping[str, Unit]:
+        return self._wired.units
 
-    def _own(self, group: Sequence[Unit]) -> None:
-        first = group[0]
-        lane = Lane(first.endpoint, self._tls if first.endpoint.security == "tls" else None)
-        owner = Owner(lane, group, self._clock, Circuit(generator(0, "connection", first.name)))
-        self._owners |= dict.fromkeys(group, owner)
-        if self._running:
-            self._run(owner)
+    @property
+    def _shed(self) -> Mapping[str, Unit]:
+        return self._wired.shed
 
     def _run(self, owner: Owner) -> None:
         self._tasks[owner] = asyncio.create_task(owner.run(), name=f"owner {owner.units[0].name}")
 
+    def change(self, park: Park) -> None:
+        """Connect to what is new or elsewhere, let go of what is gone, leave the rest as it is.
+
+        A connection with a unit that changes is made anew, with all that is behind it.
+        """
+        self._wired = rewired(self._wired, wire(park, self._clock, self._tell))
+        self._coils.clear()
+        owners = dict.fromkeys(self._wired.owners.values())
+        for owner in [owner for owner in self._tasks if owner not in owners]:
+            task = self._tasks.pop(owner)
+            task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        for owner in owners:
+            if self._running and owner not in self._tasks:
+                self._run(owner)
+
     async def start(self) -> None:
         """Start every owner; returns at once, devices come up as they answer."""
         self._running = True
-        for owner in dict.fromkeys(self._owners.values()):
+        for owner in dict.fromkeys(self._wired.owners.values()):
             self._run(owner)
 
     async def stop(self) -> None:
         """Close every connection; devices keep their last command and revert by themselves."""
         self._running = False
-        await end(tuple(self._tasks.values()))
+        await end((*self._tasks.values(), *self._ending))
         self._tasks.clear()
 
     async def __aenter__(self) -> "ModbusField":
@@ -141,7 +131,9 @@ class ModbusField:
 
     def links(self) -> dict[str, Link]:
         """Return how every endpoint's circuit stands, shed lanes as `ID/shed`."""
-        return {unit.name: unit.link(owner.circuit, owner.connects) for unit, owner in self._owners.items()}
+        return {
+            unit.name: unit.link(owner.circuit, owner.connects) for unit, owner in self._wired.owners.items()
+        }
 
     async def _poll(self, units: Iterable[Unit], seconds: float) -> None:
         """Ask for polls and wait for those that can come, for at most so many true seconds."""
@@ -167,7 +159,8 @@ class ModbusField:
     def _command(self, unit: Unit, values: Mapping[str, float], within_s: float) -> "asyncio.Future[Ack]":
         name = unit.device
         points, polled = self._points[name], self._units[name].latest
-        known = decode(points, polled.registers) if polled is not None else {}
+        scaled = any(point.scale_point is not None for point in points)
+        known = decode(points, polled.registers) if scaled and polled is not None else {}
         scales = {p.scale_point: known[p.scale_point] for p in points if p.scale_point in known}
         try:
             writes = encode(points, scales | {k: v for k, v in values.items() if k not in scales})
@@ -225,17 +218,3 @@ async def end(tasks: Sequence["asyncio.Task[None]"]) -> None:
             task.cancel()
         if left:
             _, left = await asyncio.wait(left, timeout=0.1)
-
-
-def _by_address(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Return the units that share a connection; port 0 is nobody's yet."""
-    groups: dict[object, list[Unit]] = {}
-    for unit in units:
-        e = unit.endpoint
-        groups.setdefault((e.host, e.port, e.security) if e.port else unit, []).append(unit)
-    return list(groups.values())
-
-
-def _first_coil(points: Sequence[Point]) -> Block:
-    coil = next(point for point in points if point.point == "block_1")
-    return Block(coil.table, coil.address, 1)

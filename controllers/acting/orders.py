@@ -4,12 +4,12 @@ from datetime import datetime
 from math import isfinite
 
 from vpp.park.model import Park
-from vpp.types import DispatchOrder, ModeOrder, RestoreOrder, ShedOrder
+from vpp.types import DispatchOrder, ModeOrder, ReloadOrder, RestoreOrder, ShedOrder
 
 MAX_ORDERS = 64
 """Accepted dispatch orders that have not ended yet."""
 
-Command = DispatchOrder | ShedOrder | RestoreOrder | ModeOrder
+Command = DispatchOrder | ShedOrder | RestoreOrder | ModeOrder | ReloadOrder
 
 
 def refusal(command: Command, park: Park, now: datetime, standing: int) -> str:
@@ -28,6 +28,8 @@ def refusal(command: Command, park: Park, now: datetime, standing: int) -> str:
             return f"no load is named {', '.join(unknown)}" if unknown else ""
         case ModeOrder():
             return "" if command.device in park.resources else f"no device is named {command.device}"
+        case ReloadOrder():
+            return ""
 
 
 def _of_dispatch(order: DispatchOrder, now: datetime, standing: int) -> str:

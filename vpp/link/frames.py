@@ -12,6 +12,7 @@ from vpp.types import (
     DispatchOrder,
     ModeOrder,
     Plan,
+    ReloadOrder,
     Reply,
     RestoreOrder,
     Severity,
@@ -73,6 +74,7 @@ Message: TypeAlias = (
     | ShedOrder
     | RestoreOrder
     | ModeOrder
+    | ReloadOrder
     | ShedReport
     | Note
     | Subscribe
@@ -87,6 +89,7 @@ KINDS: dict[str, type[Message]] = {
     "shed_order": ShedOrder,
     "restore_order": RestoreOrder,
     "mode_order": ModeOrder,
+    "reload_order": ReloadOrder,
     "shed_report": ShedReport,
     "note": Note,
     "subscribe": Subscribe,

@@ -163,6 +163,14 @@ class ModeOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadOrder:
+    """Read the park folder again: devices added, removed or moved take effect without a restart."""
+
+    id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """Control's answer to a command or a plan."""
 
