@@ -64,6 +64,8 @@ class Core:
     modes: dict[str, Mode]
     ledger: dict[str, Calls]
     orders: tuple[DispatchOrder, ...]
+    coming: Park | None = None
+    """A reloaded park that takes effect before the next cycle."""
     adopting: bool = False
     """True after a restart in the middle of a shed, until the loads have said what is open."""
     seat: Seat | None = None

@@ -16,6 +16,7 @@ from controllers.acting import (
     lowering,
     metering,
     present,
+    registry,
     recovery,
     restoration,
     shadow,
@@ -67,6 +68,7 @@ class Control:
 
     async def cycle(self) -> Snapshot:
         """Run one cycle and return its snapshot."""
+        registry.settle(self._core)
         return await run(self._core)
 
     async def take(self, message: Message) -> Reply | ShedReport:

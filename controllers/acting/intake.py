@@ -3,12 +3,12 @@
 import asyncio
 from dataclasses import replace
 
-from controllers.acting import following, orders, restoration, sheds
+from controllers.acting import following, orders, registry, restoration, sheds
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.setpoints import trusted_s
 from vpp.link import Message, Note, PlanOffer
-from vpp.types import DispatchOrder, ModeOrder, Reply, RestoreOrder, ShedOrder, ShedReport, wire
+from vpp.types import DispatchOrder, ModeOrder, ReloadOrder, Reply, RestoreOrder, ShedOrder, ShedReport, wire
 
 MAX_ANSWERS = 256
 SYNC_S = 2.0
@@ -25,7 +25,7 @@ async def take(core: Core, message: Message) -> Reply | ShedReport:
         case ShedOrder():
             async with core.shedding:
                 return await _once(core, message)
-        case DispatchOrder() | RestoreOrder() | ModeOrder():
+        case DispatchOrder() | RestoreOrder() | ModeOrder() | ReloadOrder():
             return await _once(core, message)
     return Reply(id="", accepted=False, reason=f"control takes no {type(message).__name__}")
 
@@ -99,6 +99,9 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
         reason = core.journal.trouble or f"the journal was not on disk within {SYNC_S:g} s"
         return _reply(core, Reply(id=command.id, accepted=False, reason=reason))
     text = ""
+    if isinstance(command, ReloadOrder):
+        taken, text = await registry.reload(core)
+        return _reply(core, Reply(id=command.id, accepted=taken, reason=text))
     match command:
         case DispatchOrder():
             core.orders = (*(order for order in core.orders if order.id != command.id), command)
