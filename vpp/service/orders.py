@@ -102,9 +102,11 @@ def shed_lines(report: ShedReport) -> list[str]:
     word, goal = ("drill", "PASSED") if report.drill else ("shed", "REACHED")
     proof, metered = "", ""
     if not report.drill:
-        proof = f": metered {report.metered_cut_mw:.1f} MW, over-cut {report.over_cut_mw:+.1f} MW"
+        word_cut = "over-cut" if report.over_cut_mw >= 0 else "under-cut"
+        proof = f": metered {report.metered_cut_mw:.1f} MW, {word_cut} {report.over_cut_mw:+.1f} MW"
         took = f"{report.metered_ms:.0f} ms" if math.isfinite(report.metered_ms) else "never"
-        metered = f", metered {took}"
+        opened = "" if report.breaker_open_ms is None else f", breakers open {report.breaker_open_ms:.0f} ms"
+        metered = f"{opened}, metered {took}"
     return [
         f"{word} {report.order_id} {'' if report.ok else 'NOT '}{goal} at rate {report.rate:g}",
         f"  ordered {report.ordered_mw:.1f} MW of {report.armed_mw:.1f} armed{proof}",
