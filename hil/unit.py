@@ -35,9 +35,9 @@ class Unit:
     lost_mw: float = 0.0
     """By how much it can do less, in and out: a planned outage of a part."""
     deaf: bool = False
-    """Takes commands into its registers and does not act on them."""
+    """Takes commands, goes on as before, and knows that somebody is there."""
     local: bool = False
-    """In local control: as deaf, and says so."""
+    """In local control: heeds nobody, and says so."""
     low_mw: float = -math.inf
     high_mw: float = math.inf
     """What it gives whatever is asked, by a fault that nobody was told of."""
@@ -75,9 +75,12 @@ class Unit:
         self.epoch = max(self.epoch, values.get("epoch", self.epoch))
         self.registers = merged
         self.note(at, {"event": event, **record, "values": dict(values)})
-        if values.keys() <= {"epoch"} or self.deaf or self.local:
+        if values.keys() <= {"epoch"} or self.local:
             return
         taken = brain.take(merged, at)
+        if self.deaf:
+            self.held = replace(self.held, reverts_at=max(self.held.reverts_at, taken.reverts_at))
+            return
         if values.keys() <= brain.VAR_POINTS:
             # an order of Q alone does not renew the trust in the active power
             self.held = replace(self.held, q_mvar=taken.q_mvar)

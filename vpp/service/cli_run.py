@@ -1,4 +1,4 @@
-"""`vpp run` and `vpp hil serve`: processes that live until their time is up."""
+"""`vpp run`: processes that live until their time is up."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,14 +25,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("run")(run)
     app.command("demo", hidden=True)(demo)
-    hil = typer.Typer(help="Simulated plant.", no_args_is_help=True, rich_markup_mode=None)
-    hil.callback()(_hil)
-    hil.command("serve")(serve)
-    app.add_typer(hil, name="hil")
-
-
-def _hil() -> None:
-    """Serve the simulated plant over Modbus/TCP."""
 
 
 def run(
@@ -81,33 +73,6 @@ def run(
     elif hil:
         say("\n".join(reported(live.request)))
     raise typer.Exit(ExitCode.INTERRUPTED if live.interrupted and length is not None else ExitCode.OK)
-
-
-def serve(
-    park: ParkArgument,
-    *,
-    speed: SpeedOption = 1.0,
-    start: StartOption = None,
-    state: StateOption = None,
-    seed: SeedOption = 1,
-    port_base: PortOption = None,
-    own_process: OwnOption = None,
-) -> None:
-    """Serve a park's simulated devices until Ctrl-C."""
-    from vpp.service.launch import Wishes, become_plant
-
-    become_plant(
-        Wishes(
-            park=park,
-            hil=True,
-            speed=speed,
-            start=start,
-            state=state,
-            seed=seed,
-            port_base=port_base,
-            own_process=tuple(own_process or ()),
-        )
-    )
 
 
 def demo(

@@ -15,6 +15,8 @@ from controllers.acting.cycle import Control
 from controllers.planning import Planner, due
 from controllers.planning.news import is_news
 from controllers.planning.process import DEADLINE_SHARE, Desk, replan
+from hil.device_log import Note as DeviceNote
+from hil.device_log import silent_log
 from hil.loopback import LoopbackField
 from hil.rig import Rig
 from hil.scenario import QUIET, Scenario
@@ -98,6 +100,7 @@ class _Course:
     alarms: dict[str, Alarm] = field(default_factory=dict)
     seen: Snapshot | None = None
     """What the last plan was made from."""
+    watch: Callable[[Snapshot], None] = lambda snapshot: None
 
 
 def run_in_memory(
@@ -110,6 +113,8 @@ def run_in_memory(
     seed: int,
     scenario: Scenario = QUIET,
     journal_dir: Path | None = None,
+    watch: Callable[[Snapshot], None] = lambda snapshot: None,
+    note: DeviceNote = silent_log,
 ) -> RunOutcome:
     """Run a park for `duration_s` plant seconds with one control cycle every `tick_s`.
 
@@ -117,15 +122,15 @@ def run_in_memory(
     for as many cycles. The simulated devices step by it too, but by no more than `STEP_S`. `planner` is
     asked whenever a re-plan is due; `planner_of(park)` is the product's own. One that fails is what it
     is in a live run: control goes on with the plan it has. Without `journal_dir` the journal is thrown
-    away.
+    away. `watch` is shown every snapshot, `note` what the devices log.
     """
     with TemporaryDirectory() as spare:
         clock = SimulatedClock(start)
-        rig = Rig(park, start, seed, scenario, step_s=min(tick_s, STEP_S))
+        rig = Rig(park, start, seed, scenario, step_s=min(tick_s, STEP_S), note=note)
         journal = Journal(journal_dir or Path(spare), clock)
         ticking = replace(park, horizon=replace(park.horizon, cycle_s=float(tick_s)))
         control = build_control(ticking, LoopbackField(rig, clock), clock, journal, epoch=1)
-        course = _Course(park=park, planner=planner, control=control, clock=clock)
+        course = _Course(park=park, planner=planner, control=control, clock=clock, watch=watch)
         try:
             first = asyncio.run(_run(course, rig, scenario, ticks=round(duration_s / tick_s), tick_s=tick_s))
         finally:
@@ -158,6 +163,7 @@ async def _run(course: _Course, rig: Rig, scenario: Scenario, *, ticks: int, tic
             message = message_for(script.pop(0)[1], now, now + timedelta(seconds=EXPIRY_S))
             course.answers.append(await control.take(message))
         snapshot = await control.cycle()
+        course.watch(snapshot)
         course.alarms |= {alarm.id: alarm for alarm in snapshot.alarms}
     return first
 

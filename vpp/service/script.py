@@ -58,6 +58,7 @@ async def _send(live: Live, message: Message) -> None:
     except YuanwangError as error:
         live.remark(f"{getattr(message, 'id', 'command')} failed: {error}")
         return
+    live.answers.append(answer)
     for line in answer_lines(answer):
         live.remark(line)
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from vpp.clock import RealClock
 from vpp.errors import DeviceFailure, TimedOut, YuanwangError
-from vpp.link import LinkClient, Note
+from vpp.link import LinkClient, Message, Note
 from vpp.park import endpoints
 from vpp.service import ready
 from vpp.service.children import Child, death_text, end, last_words, start
@@ -36,6 +36,8 @@ class Live:
     clock: RealClock
     remarks: list[str] = field(default_factory=list)
     """What happened to the processes and orders, in words, oldest first."""
+    answers: list[Message] = field(default_factory=list)
+    """Control's answers to what the scenario ordered."""
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
