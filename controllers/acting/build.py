@@ -72,5 +72,6 @@ def _recall(core: Core, kept: memory.Memory) -> None:
     before = recovery.recovered(recent(core.journal.folder, recovery.KINDS), kept)
     core.answers = dict(list(before.answers.items())[-intake.MAX_ANSWERS :])
     core.adopting = before.shedding
+    core.taken.extend(kept.taken)
     for reply in before.cut_short:
         core.journal.append("reply", reply)

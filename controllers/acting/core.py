@@ -1,10 +1,12 @@
 """Everything control knows between two cycles, in one place."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as fresh
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from controllers.acting.alarms import EMPTY, AlarmBoard, Condition
@@ -35,6 +37,8 @@ from vpp.types import (
     Trim,
 )
 
+MAX_TAKEN = 64
+"""Ids of commands that are remembered over a restart; more than can be under way at once."""
 YOUNG_CYCLES = 5
 """Cycles after its start in which a passive control may begin to act as it is; later it starts anew."""
 
@@ -127,6 +131,8 @@ class Core:
     """One shed at a time; a repeated order waits here and then finds its answer."""
     answers: dict[str, Reply | ShedReport] = fresh(default_factory=dict)
     """Last answers by order id, so that a repeated order has no second effect."""
+    taken: deque[str] = fresh(default_factory=partial(deque, maxlen=MAX_TAKEN))
+    """Ids of the last commands that took effect."""
     missed_ticks: int = 0
     dropped_plans: int = 0
 
@@ -157,6 +163,7 @@ class Core:
             modes=self.modes,
             orders=self.orders,
             closing=tuple(self.closing),
+            taken=tuple(self.taken),
             moved=self.moved,
         )
         if self.memory_file is not None:

@@ -109,6 +109,7 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
             core.modes[command.device] = command.mode
         case RestoreOrder():
             text = restoration.permit(core, command)
+    core.taken.append(command.id)
     core.remember()
     return _reply(core, Reply(id=command.id, accepted=True, reason=text))
 

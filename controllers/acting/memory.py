@@ -23,6 +23,8 @@ class Memory:
     orders: tuple[DispatchOrder, ...] = ()
     closing: tuple[tuple[str, int], ...] = ()
     """(load, block) that restoration has yet to close."""
+    taken: tuple[str, ...] = ()
+    """Ids of the last commands that took effect."""
     damaged: bool = False
     """True for the empty memory that stands for a damaged file."""
     moved: Mapping[str, Moved] = field(default_factory=dict)

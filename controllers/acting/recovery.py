@@ -8,7 +8,7 @@ from controllers.acting import ledger
 from controllers.acting.core import Core
 from controllers.acting.memory import Memory
 from vpp.journal import Record
-from vpp.types import Mode, Quality, Reply, ShedReport, wire
+from vpp.types import Quality, Reply, ShedReport, wire
 
 KINDS = ("order", "shed_order", "reply", "shed")
 """Kinds of records that tell of commands."""
@@ -57,15 +57,7 @@ def _answer(id_: str, record: Record, kept: Memory) -> Reply:
     if record.kind == "shed_order":
         text = "control was restarted while it carried out this shed: look at what is open before the next"
         return Reply(id=id_, accepted=False, reason=text)
-    order = record.value["order"]
-    match record.value["type"]:
-        case "DispatchOrder":
-            taken = any(held.id == id_ for held in kept.orders)
-        case "ModeOrder":
-            taken = kept.modes.get(order["device"], Mode.AUTO) == order["mode"]
-        case _:
-            loads = order["loads"] or tuple(name for name, _ in kept.closing)
-            taken = any(name in loads for name, _ in kept.closing)
+    taken = id_ in kept.taken
     reason = "" if taken else "control was restarted before it took effect: give it again with a new id"
     return Reply(id=id_, accepted=taken, reason=reason)
 

@@ -1,14 +1,18 @@
 """The journal survives kills, damage and full disks, and says what happened."""
 
 import os
+import shutil
+import subprocess
+import sys
 from datetime import datetime, timezone
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vpp.clock import SimulatedClock
-from vpp.journal import Journal, read, tail, verify
+from vpp.journal import Journal, read, recent, tail, verify
 from vpp.journal import segments as segments_module
 
 START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
@@ -164,3 +168,112 @@ def test_an_empty_folder_is_sound(tmp_path):
     assert tail(tmp_path, 3) == ()
     with pytest.raises(StopIteration):
         next(read(tmp_path))
+
+
+def test_what_a_failed_fsync_may_have_lost_is_written_again(tmp_path, monkeypatch):
+    journal = Journal(tmp_path, SimulatedClock(START))
+    journal.append("note", {"k": 0})
+    assert journal.sync()
+    journal.append("note", {"k": 1})
+    lost, real = [], os.fsync
+
+    def fail(fd):
+        """As the kernel does: the pages are dropped, and the next fsync calls itself a success."""
+        lost.append(fd)
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(segments_module.os, "fsync", fail)
+        assert not journal.sync()
+        journal.append("note", {"k": 2})
+        assert "Input/output error" in journal.trouble, "a good write does not make the lost one good"
+        assert not journal.sync()
+    secured = []
+    monkeypatch.setattr(segments_module.os, "fsync", lambda fd: (secured.append(fd), real(fd)))
+    assert journal.sync()
+    assert journal.trouble is None
+    assert journal._fd in secured
+    assert len(lost) == 2
+    journal.close()
+    assert len(list(tmp_path.glob("*.ywj"))) == 2
+    assert verify(tmp_path).ok
+    assert values(tmp_path) == [0, 1, 2]
+    again = [record.value for record in read(tmp_path) if record.kind == "again"]
+    assert [msgspec.msgpack.decode(record["payload"])["k"] for record in again] == [1, 2]
+
+
+def test_records_wait_while_another_process_may_have_gone_on_with_the_folder(tmp_path):
+    free = [True]
+    journal = Journal(tmp_path, SimulatedClock(START), may_write=lambda: free[0])
+    journal.append("note", {"k": 0})
+    free[0] = False
+    journal.append("note", {"k": 1})
+    assert journal.sync() is False
+    assert values(tmp_path) == [0]
+    free[0] = True
+    journal.append("note", {"k": 2})
+    journal.close()
+    assert values(tmp_path) == [0, 1, 2]
+
+
+def test_a_segment_that_cannot_be_read_and_a_foreign_file_stop_no_start(tmp_path):
+    (path,) = filled(tmp_path, 3)
+    (tmp_path / "note.ywj").write_text("a person was here")
+    path.chmod(0o600)
+    path.unlink()
+    path.mkdir()
+    journal = Journal(tmp_path, SimulatedClock(START))
+    journal.append("note", {"k": 7})
+    journal.close()
+    path.rmdir()
+    assert values(tmp_path) == [7]
+
+
+def test_the_last_records_of_some_kinds_are_found_without_reading_all(tmp_path):
+    paths = filled(tmp_path, 200, segment_bytes=2000)
+    found = recent(tmp_path, ("note",))
+    assert 0 < len(found) < 100
+    assert found[-1].value == {"k": 199}
+    assert recent(tmp_path, ("note",), segments=len(paths) + 1)[0].value == {"k": 0}
+    assert recent(tmp_path, ("order",)) == ()
+
+
+FILL = """
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from vpp.clock import SimulatedClock
+from vpp.journal import Journal, read, verify
+folder = Path(sys.argv[1])
+journal = Journal(folder / "journal", SimulatedClock(datetime(2026, 3, 17, tzinfo=timezone.utc)))
+ballast = folder / "ballast"
+ballast.write_bytes(bytes(100_000))
+count = 0
+while journal.trouble is None:
+    journal.append("note", {"k": count, "text": "x" * 1000})
+    count += 1
+assert "no space" in journal.trouble.lower(), journal.trouble
+for _ in range(20):
+    journal.append("note", {"k": count, "text": "x" * 1000})
+    count += 1
+assert journal.sync() is False
+ballast.unlink()
+journal.append("note", {"k": count, "text": ""})
+assert journal.trouble is None
+assert journal.sync()
+journal.close()
+assert [record.value["k"] for record in read(folder / "journal")] == list(range(count + 1))
+assert verify(folder / "journal").ok
+print(count)
+"""
+
+
+def test_a_disk_that_is_really_full_stops_nothing_and_loses_nothing(tmp_path):
+    """A tmpfs of 512 KiB in a mount namespace of its own."""
+    mounted = f"mount -t tmpfs -o size=512k none {tmp_path} && exec {sys.executable} -c '{FILL}' {tmp_path}"
+    plain = ["unshare", "-Urm", "sh", "-c", mounted]
+    if shutil.which("unshare") is None or subprocess.run([*plain[:4], "true"], check=False).returncode:
+        pytest.skip("needs mount namespaces")
+    done = subprocess.run(plain, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100

@@ -205,7 +205,7 @@ async def test_orders_cut_short_by_a_kill_count_as_given_only_where_they_took_ef
     mode = ModeOrder(id="m1", device="BESS1", mode=Mode.MANUAL, expires_at=expires)
     control._core.journal.append("order", {"type": "DispatchOrder", "order": dispatch("lost")})
     control._core.journal.append("order", {"type": "ModeOrder", "order": mode})
-    control._core.modes["BESS1"] = Mode.MANUAL
+    control._core.taken.append("m1")
     control._core.remember()
     again = started(clock)
     assert not (await again.take(dispatch("lost"))).accepted
