@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 
 from controllers.acting.alarms import Condition
 from controllers.acting.judge import FROZEN_CYCLES, Pulse
@@ -38,6 +39,10 @@ class Deviation:
 
     cycles: int = 0
     seconds: float = 0.0
+    still_s: float = 0.0
+    """For how long its meter has stood still meanwhile, plant seconds."""
+    at_mw: float = inf
+    """Where its meter stood then."""
 
     @property
     def lasting(self) -> bool:
@@ -61,7 +66,14 @@ def deviation(
     """Return the count after this cycle; a bad reading says nothing and starts it anew."""
     if not is_away(expected_mw, reading, rating_mw):
         return Deviation()
-    return Deviation(cycles=last.cycles + 1, seconds=last.seconds + dt_s)
+    p_mw = reading.values["p_mw"]
+    still = abs(p_mw - last.at_mw) <= max(DEVIATION_MW, DEVIATION_SHARE * rating_mw) / 2
+    return Deviation(
+        cycles=last.cycles + 1,
+        seconds=last.seconds + dt_s,
+        still_s=last.still_s + dt_s if still else 0.0,
+        at_mw=last.at_mw if still else p_mw,
+    )
 
 
 def of_endpoints(

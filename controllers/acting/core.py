@@ -15,7 +15,9 @@ from controllers.acting.expectation import State
 from controllers.acting.field import Field
 from controllers.acting.following import PlanInForce
 from controllers.acting.judge import Pulse
+from controllers.acting.learned import Learned
 from controllers.acting.ledger import Calls, Sheds, standing
+from controllers.acting.lifecycle import Life
 from controllers.acting.memory import Memory, save
 from controllers.acting.seat import Seat
 from controllers.acting.switching import Moved
@@ -95,6 +97,12 @@ class Core:
     """Plant seconds for which a guessed expected state accuses nobody yet."""
     deviations: dict[str, Deviation] = fresh(default_factory=dict)
     setpoints: dict[str, Setpoint] = fresh(default_factory=dict)
+    lives: dict[str, Life] = fresh(default_factory=dict)
+    """By device how far the value has come that was sent last."""
+    intruders: dict[str, float] = fresh(default_factory=dict)
+    """By device that another master commands, the MW in its registers: control sends it nothing."""
+    learned: dict[str, Learned] = fresh(default_factory=dict)
+    """By device that does not do all it is told, what it was found to give."""
     sent: tuple[Sent, ...] = ()
     """The last times that commands went out, oldest first."""
     moves: dict[str, Move] = fresh(default_factory=dict)

@@ -7,7 +7,10 @@ from controllers.acting import (
     actuators,
     alarms,
     balance,
+    commands,
     conditions,
+    delivery,
+    derating,
     emergency,
     expectation,
     following,
@@ -26,10 +29,10 @@ from controllers.acting import (
     trims,
 )
 from controllers.acting.core import Core
-from controllers.acting.envelope import Assured, Row, assure, capable, network_rows, tie_rows
+from controllers.acting.envelope import Assured, Row, assure, network_rows, tie_rows
 from controllers.acting.image import Moment, freeze
 from controllers.acting.judge import judge
-from controllers.acting.setpoints import ahead_s, narrow, next_sequence
+from controllers.acting.setpoints import ahead_s, narrow
 from vpp.devices import Pv, Wind
 from vpp.link import Message
 from vpp.types import (
@@ -38,10 +41,8 @@ from vpp.types import (
     Plan,
     Quality,
     Reply,
-    Setpoint,
     ShedReport,
     Snapshot,
-    Source,
 )
 
 SAVE_EVERY = 60
@@ -121,6 +122,9 @@ async def run(core: Core) -> Snapshot:
     sheds.account(core, dt_s)
     emergency.watch(core, now)
     actuators.count(core, now)
+    if core.acting:
+        delivery.watch(core)
+        derating.learn(core, now)
     assured, requests = _decide(core, moment)
     acks = await _act(core, moment, assured, requests) if core.acting else {}
     _alarms(core, moment, assured, acks)
@@ -135,13 +139,15 @@ async def _act(
     core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
 ) -> Mapping[str, Ack]:
     """Send what this cycle commands; a passive control does none of it."""
-    sent = _commands(core, moment, assured, requests)
+    sent = commands.commands(core, moment, assured, requests)
     moved = actuators.moves(core, moment)
     actuators.remember(core, moved)
     trimmed = trims.orders(core, moment)
     trims.remember(core, trimmed)
     present.note_sending(core, core.clock.plant_now())
+    delivery.begin(core, sent)
     acks = await core.field.write([*sent, *moved, *trimmed])
+    delivery.answered(core, acks)
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
     await emergency.open_breakers(core, moment.now)
     await interruptions.carry_out(core, moment.step, moment.now)
@@ -162,6 +168,7 @@ def _movable(core: Core, name: str) -> bool:
     return (
         core.modes[name] is not Mode.MANUAL
         and name in core.expected
+        and name not in core.intruders
         and reading.quality is not Quality.BAD
         and reading.values.get("status") not in (3.0, 5.0)
     )
@@ -182,12 +189,11 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
                 wanted = targets.armed(device, wanted, planned_mw, armed_mw[name])
         else:
             wanted = targets.held(device, sent, core.readings[name])
-        flow = expectation.drive(core.park, name, core.readings)
-        requests[name] = lowering.within(
-            core,
-            targets.request(device, wanted, core.expected[name], sent=sent, flow=flow, dt_s=moment.dt_s),
-            name,
+        flow, ramps_from = expectation.drive(core.park, name, core.readings), delivery.ramps_from(core, name)
+        asked_of = targets.request(
+            device, wanted, core.expected[name], sent=ramps_from, flow=flow, dt_s=moment.dt_s
         )
+        requests[name] = lowering.within(core, derating.within(core, asked_of, name, moment.now), name)
     ranges = {name: narrow(request.bounds) for name, request in requests.items()}
     asked = {name: request.p_mw for name, request in requests.items()}
     balance.feed_back(core, moment, asked, ranges)
@@ -227,45 +233,6 @@ def _rows(core: Core, moment: Moment, requests: Mapping[str, targets.Request]) -
     return rows
 
 
-def _commands(
-    core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
-) -> list[Setpoint]:
-    """Return the setpoints to write: devices in auto only; the plan's cap stays where it may."""
-    horizon, sent = core.park.horizon, []
-    armed = emergency.reasons(core)
-    for name, p_mw in assured.p_mw.items():
-        if core.modes[name] is not Mode.AUTO:
-            continue
-        request = requests[name]
-        uncut = isinstance(core.park.devices[name], Wind | Pv) and p_mw >= request.p_mw - 1e-3
-        room = narrow(request.bounds)
-        q_mvar, q_why = capable(core.park.devices[name], request.q_mvar, p_mw, core.readings[name].values)
-        sent.append(
-            Setpoint(
-                device=name,
-                p_mw=request.cap_mw if uncut else p_mw,
-                q_mvar=q_mvar,
-                h2_kg_per_h=request.h2_kg_per_h,
-                warm_stacks=request.warm_stacks,
-                p_min_mw=room.low_mw,
-                p_max_mw=room.high_mw,
-                epoch=core.epoch,
-                sequence=next_sequence(core.setpoints, name),
-                issued_at=moment.now,
-                ttl_s=max(horizon.setpoint_ttl_s, moment.ahead_s),
-                reversion_mw=targets.reversion_mw(core.park.devices[name], request.p_mw),
-                reversion_s=max(horizon.reversion_s, moment.ahead_s),
-                source=Source.PLAN if moment.step is not None and name not in armed else Source.PROTECTION,
-                clipped_by=(
-                    *((armed[name],) if name in armed else ()),
-                    *(() if uncut else assured.clipped.get(name, ())),
-                    *q_why,
-                ),
-            )
-        )
-    return sent
-
-
 def _of_plan(core: Core, plan: Plan | None, moment: Moment) -> Iterator[alarms.Condition]:
     """Tell of plan and planner; after control's start the planner has time to make its first plan."""
     starting = core.cycle <= conditions.PLANNER_START_CYCLES
@@ -282,6 +249,8 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_endpoints(core.readings, core.pulses, core.cycle),
         *conditions.of_writes(acks, core.readings),
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
+        *delivery.of_intruders(core),
+        *derating.of_learned(core, now),
         *actuators.of_moves(core, moment),
         *trims.of_trims(core, moment),
         *emergency.of_outages(core),

@@ -15,6 +15,7 @@ from vpp.types import Load, TieSensitivity
 PASSES = 3
 """Rounds over all rows; a later row may undo an earlier one."""
 CLEAN = 1e-6
+NOT_A_NUMBER = "the value asked for is not a number"
 DEAF_PU_PER_MW = 2e-4
 """A device that needs more than 5 MW for 0.001 pu is not moved for a voltage: that is what Q, banks and taps
 are for, and a battery thrown about for it breaks the tie's limits instead (assumption)."""
@@ -62,7 +63,7 @@ def assure(
         value = wanted
         if not isfinite(value):
             value = held.get(name, 0.0)
-            why.setdefault(name, []).append("the value asked for is not a number")
+            why.setdefault(name, []).append(NOT_A_NUMBER)
         clipped = min(max(value, room.low_mw), room.high_mw)
         if abs(clipped - value) > CLEAN:
             why.setdefault(name, []).append(room.low_why if clipped > value else room.high_why)

@@ -68,6 +68,14 @@ def ends_at(plan: Plan, ttl_s: float) -> datetime:
     return min(plan.valid_until, plan.made_at + timedelta(seconds=ttl_s))
 
 
+def reversion_mw(force: PlanInForce | None, device: str, step: int | None) -> float | None:
+    """Return where the plan lets a device revert to in one of its steps; None where it does not say."""
+    if force is None or step is None:
+        return None
+    series = force.plan.series.get(device, {}).get("reversion_mw")
+    return None if series is None else float(series[step])
+
+
 def residual_at(force: PlanInForce, at: datetime) -> float:
     """Return the planned residual demand, linear between the middles of the steps."""
     return float(np.interp(at.timestamp(), force.midpoints_s, force.residual_mw))

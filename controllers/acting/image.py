@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import nan
 
+from controllers.acting import derating
 from controllers.acting.core import Core
 from controllers.acting.switching import today
 from vpp.types import Following, ParkMode, Snapshot
@@ -72,4 +73,5 @@ def freeze(core: Core, moment: Moment) -> Snapshot:
         moved=today(core.park, core.moved, now),
         trims={name: told.trim_mw for name, told in core.trims.items()},
         links=core.field.links(),
+        derated=derating.spans(core, now),
     )

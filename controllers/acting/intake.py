@@ -107,6 +107,8 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
             core.orders = (*(order for order in core.orders if order.id != command.id), command)
         case ModeOrder():
             core.modes[command.device] = command.mode
+            core.intruders.pop(command.device, None)
+            core.learned.pop(command.device, None)
         case RestoreOrder():
             text = restoration.permit(core, command)
     core.taken.append(command.id)

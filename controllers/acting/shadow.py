@@ -27,13 +27,13 @@ def follow(core: Core, dt_s: float) -> None:
             flow = expectation.drive(core.park, name, core.readings)
             state = expectation.advance(device, state, core.setpoints.get(name), flow, dt_s)
         own_will = reading.quality is Quality.BAD or reading.values.get("status") in conditions.STATUS_WORDS
+        own_will |= name in core.intruders
         back = name in core.astray and not own_will
         (core.astray.add if own_will else core.astray.discard)(name)
         if reading.quality is not Quality.BAD and (
             state is None or (back and conditions.is_away(state.p_mw, reading, rating))
         ):
-            state = expectation.first(device, reading)
-            core.probation[name] = SETTLE_S
+            state = guess(core, name)
         if state is None:
             continue
         if reading.quality is Quality.GOOD:
@@ -45,6 +45,13 @@ def follow(core: Core, dt_s: float) -> None:
         else:
             last = core.deviations.get(name, conditions.Deviation())
             core.deviations[name] = conditions.deviation(last, state.p_mw, reading, rating, dt_s)
+
+
+def guess(core: Core, name: str) -> expectation.State:
+    """Take a device for what its meter shows, on probation; returns its state."""
+    core.expected[name] = expectation.first(core.park.devices[name], core.readings[name])
+    core.probation[name] = SETTLE_S
+    return core.expected[name]
 
 
 def _arrived(core: Core, name: str) -> bool:

@@ -110,6 +110,9 @@ class Snapshot:
     """By bank and tap changer its switchings and steps of today, as read back."""
     trims: Mapping[str, float] = field(default_factory=dict)
     """By load the MW that control last told it to take less, without a breaker."""
+    derated: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By device that does not give what its name plate says the least and most MW it is believed to give:
+    learned, or where it stands under local control or another master."""
     links: Mapping[str, Link] = field(default_factory=dict)
     """By id of device, load, meter and actuator the circuit to its endpoint; a load's shed lane is
     `ID/shed`. Empty in memory."""
