@@ -26,7 +26,7 @@ LEAST_HOLD_S = 900.0
 NOTICE_S = 900.0
 """Plant seconds that a load with notice in minutes is given; assumption: one step of the plan."""
 CLOSE_S = 30.0
-"""Plant seconds between two breakers that close again (`controllers.acting.cycle`)."""
+"""Plant seconds between two breakers that close again (`controllers.acting.restoration`)."""
 CAES_PIECE_S = 60.0
 """Longest step of a CAES plant's motion, plant seconds."""
 NOISE_MW = 1e-3
@@ -236,7 +236,7 @@ def load_reach(
     running_s = ledger.get("running_min", 0.0) * 60 if opened else 0.0
     if not opened and ledger.get("calls_left", 0.0) <= 0:
         return nothing("calls", p_mw)
-    if not opened and ledger.get("rest_min", 0.0) > 0:
+    if ledger.get("locked_min", 0.0) > 0 or (not opened and ledger.get("rest_min", 0.0) > 0):
         return nothing("rest", p_mw)
     left_s = load.max_shed_min * 60 - running_s
     if left_s <= 0:

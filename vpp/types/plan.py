@@ -94,7 +94,8 @@ class PlantState:
     `p_mw`; chp `p_mw`; h2_store `h2_kg`, `delivered_kg` (today); all `available` (0: does not answer,
     planned at 0 MW)."""
     calls: Mapping[str, Mapping[str, float]]
-    """Interruptible loads' ledger by load id: `calls_left`, `rest_min` (until the next call may
+    """Interruptible loads' ledger by load id: `calls_left`, `locked_min` (left alone, after three cuts
+    within an hour), `rest_min` (until the next call may
     start), `open_blocks`, `running_min`, `closed_blocks` (closed again at the last call's end: they draw
     their rebound while the rest lasts)."""
     month_peak_mw: float

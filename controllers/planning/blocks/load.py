@@ -128,10 +128,11 @@ def _bounds(load: Load, situation: Situation) -> Bounds:
 
 
 def _may_begin(load: Load, situation: Situation) -> npt.NDArray[np.bool_]:
-    """Return (n,) whether a call may begin: rest over, notice given or already planned before."""
+    """Return (n,) whether a call may begin: rest and lock-out over, notice given or planned before."""
     window, ledger = situation.window, situation.state.calls.get(load.id, {})
     slot = np.arange(window.axis.n) - window.first
-    rested: npt.NDArray[np.bool_] = slot >= np.ceil(ledger.get("rest_min", 0.0) / window.axis.step_min)
+    rest_min = max(ledger.get("rest_min", 0.0), ledger.get("locked_min", 0.0))
+    rested: npt.NDArray[np.bool_] = slot >= np.ceil(rest_min / window.axis.step_min)
     if load.max_calls_per_day == 0:
         return np.zeros(window.axis.n, dtype=bool)
     if load.notice_class is not NoticeClass.MINUTES:

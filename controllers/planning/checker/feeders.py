@@ -90,7 +90,8 @@ def _ledger(view: Seen, name: str) -> list[Violation]:
     running = before.get("open_blocks", 0.0) > 0
     never = row.notice_class is NoticeClass.NEVER or row.blocks == 0
     left = before.get("calls_left", float(row.max_calls_per_day))
-    rest, length = before.get("rest_min", 0.0), before.get("running_min", 0.0) if running else 0.0
+    rest = max(before.get("rest_min", 0.0), before.get("locked_min", 0.0))
+    length = before.get("running_min", 0.0) if running else 0.0
     days, day, was = view.days(), 0, running
     for k in range(view.n):
         if days[k] != day:

@@ -6,6 +6,7 @@ import pytest
 
 from controllers.acting import ledger
 from controllers.acting.build import build_control
+from controllers.acting.reach import load_reach
 from vpp.journal import read
 from vpp.types import DispatchOrder, Quality, RestoreOrder, ShedOrder
 
@@ -148,6 +149,14 @@ async def test_a_load_that_was_cut_three_times_in_an_hour_is_left_alone(control,
     assert locked.calls["LD_ZN"]["locked_min"] > 0
     report = await control.take(order(clock, 5.0, "locked"))
     assert "LD_ZN" not in {target.load for target in report.targets}
+    offered = load_reach(
+        plant.park.loads["LD_ZN"],
+        locked.readings["LD_ZN"].values["p_mw"],
+        locked.calls["LD_ZN"],
+        locked.open_blocks["LD_ZN"],
+        1,
+    )
+    assert {(reach.mw, reach.limit) for reach in offered} == {(0.0, "rest")}
 
 
 def test_a_lock_out_ends_and_old_cuts_do_not_count(clock):
