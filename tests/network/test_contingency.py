@@ -135,6 +135,18 @@ def test_armed_actions_end_a_corrective_overload_within_the_reach_of_the_element
     assert after_moves(flows, {("T_ZN_1", 0): half}, before, flows.continuous) != ()
 
 
+def test_nobody_far_away_moves_for_one_branch_even_where_those_at_hand_are_used_up(evening):
+    flows, before = evening
+    over = flows.aftermath("T_ZN_1", before, [0]).overloads
+    smelter = flows.oracle.elements.index("LD_ZN")
+    reach = Reach(low=before.p_mw - 100.0, high=before.p_mw + 100.0)
+    reach.low[0, smelter] = before.p_mw[0, smelter]
+    reach.high[0, smelter] = 0.999 * before.p_mw[0, smelter]
+    (done,) = actions(flows, over, before, reach, reach)
+    assert done.moves_mw.keys() == {"LD_ZN"}
+    assert done.left
+
+
 def test_what_stands_above_the_short_time_rating_is_taken_down_within_seconds(evening):
     flows, before = evening
     smelter = flows.oracle.elements.index("LD_ZN")
