@@ -2,22 +2,28 @@
 
 import asyncio
 import signal
+import sys
+import traceback
 
 from controllers.acting.build import build_control
 from controllers.acting.cycle import Control
 from controllers.acting.guarded import GuardedField
 from controllers.acting.modbus_field import ModbusField, end
 from controllers.acting.seat import Seat
+from controllers.acting.upkeep import Upkeep
 from controllers.acting.watchdog import Watchdog
 from vpp.clock import RealClock
 from vpp.errors import DeviceFailure
 from vpp.journal import Journal
-from vpp.link import LinkServer, Message
+from vpp.link import LinkServer, Message, Note
 from vpp.park import Park, load_park, with_port_base
 from vpp.state_dir import StateDir
+from vpp.types import Reply, Severity
 
 SYNC_EVERY_S = 10.0
 """True seconds between two times that the journal is forced to disk, in a thread; assumption."""
+UPKEEP_EVERY_S = 10.0
+"""True seconds between two looks at file handles, memory and the wall clock; assumption."""
 PROBE_S = 0.1
 """True seconds between two looks of a spare control at the lease of the other."""
 
@@ -63,7 +69,16 @@ class Post:
         )
 
     async def _take(self, message: Message) -> Message:
-        return await self.control.take(message)
+        """Take a message from the link; a bug in what it sets off is told, and stops nothing else (R10)."""
+        try:
+            return await self.control.take(message)
+        except Exception as bug:
+            # the outermost edge towards peers: raised further it would end a task that nobody awaits
+            text = f"{type(message).__name__} could not be taken: {type(bug).__name__}: {bug}"
+            sys.stderr.write(f"control: {text}\n{traceback.format_exc()}")
+            note = Note(id="control:bug", source="control", severity=Severity.ALARM, text=text, raised=True)
+            await self.control.take(note)
+            return Reply(id=getattr(message, "id", ""), accepted=False, reason=text)
 
     async def end(self, why: str) -> None:
         """Leave the place; the devices keep their last command."""
@@ -125,6 +140,23 @@ async def sync(post: Post, clock: RealClock) -> None:
         await asyncio.to_thread(post.journal.sync)
 
 
+async def look_after(post: Post, clock: RealClock, watchdog: Watchdog) -> None:
+    """Raise what the process finds wrong with itself and its machine as alarms."""
+    upkeep, blocked, standing = Upkeep(clock), 0, False
+    while True:
+        await clock.sleep_true(UPKEEP_EVERY_S)
+        notes = upkeep.look()
+        if watchdog.blocked > blocked or standing:
+            standing = watchdog.blocked > blocked
+            text = f"the loop of control was blocked, {watchdog.blocked} times so far; see control.log"
+            notes.append(
+                Note(id="control:loop", source="control", severity=Severity.ALARM, text=text, raised=standing)
+            )
+        blocked = watchdog.blocked
+        for note in notes:
+            await post.control.take(note)
+
+
 async def serve(state: StateDir, *, standby: bool = False) -> None:
     """Run control until SIGTERM or SIGINT; the devices keep their last command.
 
@@ -152,6 +184,7 @@ async def serve(state: StateDir, *, standby: bool = False) -> None:
                 asyncio.create_task(tick(post, clock, park.horizon.cycle_s), name="tick"),
                 asyncio.create_task(sync(post, clock), name="sync"),
                 asyncio.create_task(watchdog.show_life(), name="watchdog"),
+                asyncio.create_task(look_after(post, clock, watchdog), name="upkeep"),
                 asyncio.create_task(_wait(ended), name="end"),
             ]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
