@@ -25,6 +25,8 @@ class Scope(StrEnum):
     SHED_EXECUTE = "shed:execute"
     PIN_WRITE = "pin:write"
     PLAN_APPROVE = "plan:approve"
+    DEVICE_WRITE = "device:write"
+    """Who moves a device, and which devices there are."""
 
 
 class Guarded:

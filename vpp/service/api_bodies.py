@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, NoReturn, Self, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -48,6 +48,17 @@ class ShedBody(_Body):
 
     mw: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
     drill: bool = False
+
+
+class ReloadBody(_Body):
+    """Read the park folder again."""
+
+
+class ModeBody(_Body):
+    """Who moves a device."""
+
+    device: Annotated[str, Field(pattern=f"^{NAME_PATTERN.pattern}$")]
+    mode: Literal["manual", "advisory", "auto"]
 
 
 class RestoreBody(_Body):

@@ -15,10 +15,19 @@ from vpp.clock import Clock
 from vpp.errors import DeviceFailure
 from vpp.link import Message
 from vpp.service.api_auth import Scope, needs
-from vpp.service.api_bodies import OrderBody, RestoreBody, ShedBody, parse
+from vpp.service.api_bodies import ModeBody, OrderBody, ReloadBody, RestoreBody, ShedBody, parse
 from vpp.service.api_feed import Feed
 from vpp.service.api_problem import Problem
-from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport
+from vpp.types import (
+    DispatchOrder,
+    Mode,
+    ModeOrder,
+    ReloadOrder,
+    Reply,
+    RestoreOrder,
+    ShedOrder,
+    ShedReport,
+)
 
 ANSWER_S = 10.0
 """True seconds that control may take for an answer; a shed proves itself within a few."""
@@ -97,6 +106,22 @@ def command_routes(feed: Feed, clock: Clock) -> APIRouter:
         data = await request.body()
         body = parse(RestoreBody, data)
         message = RestoreOrder(id=body.id, loads=tuple(body.loads), expires_at=expiry())
+        return await ledger.once(body.id, data, lambda: send(message))
+
+    @router.post("/reload", dependencies=[needs(Scope.DEVICE_WRITE)])
+    async def reload(request: Request) -> Response:
+        """Let control read its park folder again: devices added, removed or moved."""
+        data = await request.body()
+        body = parse(ReloadBody, data)
+        message = ReloadOrder(id=body.id, expires_at=expiry())
+        return await ledger.once(body.id, data, lambda: send(message))
+
+    @router.post("/mode", dependencies=[needs(Scope.DEVICE_WRITE)])
+    async def mode(request: Request) -> Response:
+        """Put a device to manual, advisory or auto."""
+        data = await request.body()
+        body = parse(ModeBody, data)
+        message = ModeOrder(id=body.id, device=body.device, mode=Mode(body.mode), expires_at=expiry())
         return await ledger.once(body.id, data, lambda: send(message))
 
     return router

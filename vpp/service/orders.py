@@ -8,7 +8,18 @@ from vpp.clock import RealClock
 from vpp.errors import DeviceFailure, Fault, InvalidInput
 from vpp.link import Message, StatusRequest, ask
 from vpp.state_dir import StateDir
-from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport, ShedTarget, Snapshot
+from vpp.types import (
+    DispatchOrder,
+    Mode,
+    ModeOrder,
+    ReloadOrder,
+    Reply,
+    RestoreOrder,
+    ShedOrder,
+    ShedReport,
+    ShedTarget,
+    Snapshot,
+)
 
 EXPIRY_S = 10.0
 """True seconds after which a command that was not taken must no longer be."""
@@ -69,6 +80,17 @@ def restore(state: StateDir, loads: tuple[str, ...]) -> Reply:
     return _reply(
         send(state, RestoreOrder(id=new_id("restore"), loads=loads, expires_at=expiry(clock_of(state))))
     )
+
+
+def reload(state: StateDir) -> Reply:
+    """Let control read its park folder again."""
+    return _reply(send(state, ReloadOrder(id=new_id("reload"), expires_at=expiry(clock_of(state)))))
+
+
+def put(state: StateDir, device: str, mode: Mode) -> Reply:
+    """Put a device to manual, advisory or auto."""
+    order = ModeOrder(id=new_id("mode"), device=device, mode=mode, expires_at=expiry(clock_of(state)))
+    return _reply(send(state, order))
 
 
 def narrow_tie(

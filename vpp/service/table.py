@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vpp.park.model import Park
+from vpp.service.link_text import link_lines
 from vpp.service.times import local_text
 from vpp.types import Alarm, Following, Quality, Reading, Snapshot
 
@@ -146,7 +147,7 @@ def plain_lines(park: Park, snapshot: Snapshot) -> list[str]:
         tail = "  ".join(text for text in (row.state, row.quality) if text)
         numbers = f"{_number(row.setpoint_mw):>8} {_number(row.metered_mw):>8}"
         lines.append(f"{row.id:10} {row.kind:12} {numbers}  {tail}".rstrip())
-    return lines + (alarm_lines(snapshot.alarms) or ["no alarms"])
+    return lines + link_lines(snapshot.links) + (alarm_lines(snapshot.alarms) or ["no alarms"])
 
 
 def one_line(park: Park, snapshot: Snapshot) -> str:

@@ -14,6 +14,7 @@ from vpp.devices import Bess, Caes, Device, H2Store
 from vpp.park.interruption import is_trimmable
 from vpp.park.model import Park
 from vpp.service.api_feed import TrendPoint
+from vpp.service.link_text import link_view
 from vpp.types import Load, NoticeClass, Plan, Quality, Reading, Snapshot
 
 AWAY = 0.01
@@ -48,6 +49,7 @@ def live_view(park: Park, snapshot: Snapshot, plan: Plan | None, trend: Iterable
         "devices": [_device(park, snapshot, plan, name) for name in park.resources],
         "loads": [_load(snapshot, load) for load in park.loads.values()],
         "actuators": [_actuator(park, snapshot, plan, name) for name in park.actuators],
+        "links": link_view(snapshot.links),
         "sheddable_mw": _round(sum(sheddable_mw(snapshot, load) for load in park.loads.values())),
         "alarms": [
             {
