@@ -146,11 +146,12 @@ class Owner:
         unit.polls += 1
         unit.due = False
         registers: dict[tuple[str, int], int] = {}
-        width = self._in_flight if len(self.units) == 1 else 1
+        asked_at, width = self._clock.plant_now(), self._in_flight if len(self.units) == 1 else 1
         try:
             for at in range(0, len(blocks), width):
                 while self._jobs and self.circuit.closed:
                     await self._perform(self._jobs.popleft())
+                asked_at = asked_at if at else self._clock.plant_now()
                 chunk = blocks[at : at + width]
                 answers = (
                     [await self._read(unit, chunk[0])]
@@ -162,7 +163,7 @@ class Owner:
                         unit.ready = unit.ready and unit.circuit.closed
                         return
                     registers.update(zip(_keys(unit, block), answer.registers, strict=True))
-            unit.keep(registers, whole=whole)
+            unit.keep(registers, asked_at, whole=whole)
             unit.ready = True
         finally:
             unit.told(unit)

@@ -43,7 +43,9 @@ def wire(park: Park, clock: Clock, told: Callable[[Unit], None]) -> Wiring:
 
     """
     wiring, tls = Wiring(), client_context(park)
-    for name, endpoint in endpoints(park).items():
+    # meters first: what they say of the tie belongs to the begin of a cycle
+    known = endpoints(park)
+    for name, endpoint in {name: known[name] for name in (*park.meters, *known)}.items():
         points = park.register_maps[endpoint.register_map]
         wiring.points[name] = points
         wiring.units[name] = _unit(name, endpoint, poll_plan(points), clock, told)
