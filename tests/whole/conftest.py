@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -196,8 +196,7 @@ class Controls:
 
     def __init__(self, clock: RealClock) -> None:
         self.clock, self.pids = clock, []
-        pipe = subprocess.PIPE
-        self.parent = subprocess.Popen([sys.executable, "-c", FORKS], stdin=pipe, stdout=pipe, text=True)
+        self.parent = subprocess.Popen([sys.executable, "-c", FORKS], stdin=-1, stdout=-1, text=True)
 
     def start(self, state: StateDir, *options: str) -> int:
         print(state.root / "control.log", "--state", state.root, *options, file=self.parent.stdin, flush=True)
@@ -205,13 +204,11 @@ class Controls:
         return self.pids[-1]
 
     def end(self) -> None:
-        """Kill whatever was started and still lives."""
         while self.pids:
             with suppress(ProcessLookupError):
                 os.kill(self.pids.pop(), signal.SIGKILL)
 
     async def until(self, socket: Path, holds: Callable[[Snapshot], bool], within_s: float) -> Snapshot:
-        """Return the first snapshot that holds."""
         deadline, last = monotonic_s() + within_s, None
         while monotonic_s() < deadline:
             try:
@@ -292,3 +289,42 @@ def folder(tmp_path: Path) -> Callable[..., StateDir]:
         return state
 
     return make
+
+
+@asynccontextmanager
+async def forwarded(base: int, target: int, count: int) -> AsyncIterator[Callable[[], None]]:
+    """Forward `count` ports; yields what cuts them off for good: connections end, connects are refused."""
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(4096):
+                writer.write(data)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+        far, to_far = await asyncio.open_connection("127.0.0.1", port)
+        writers.update((writer, to_far))
+        await asyncio.gather(copy(reader, to_far), copy(far, writer))
+
+    def joining(port: int):
+        return lambda reader, writer: join(reader, writer, port)
+
+    servers = [await asyncio.start_server(joining(target + k), "127.0.0.1", base + k) for k in range(count)]
+
+    def cut() -> None:
+        for server in servers:
+            server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+    yield cut
+    cut()
+
+
+@pytest.fixture
+def lines() -> Callable[..., object]:
+    return forwarded

@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport,
 Plant = Controls = Any
 """`conftest.BarePlant` and `conftest.Controls`; fixtures bring them, since tests are no package."""
 COUNT = len(endpoints(load_park("small10")))
-UP_S = 40.0
+UP_S, FIRST = 40.0, asyncio.FIRST_COMPLETED
 KILLS = int(os.environ.get("CRASHES", "1000"))
 
 
@@ -127,45 +126,11 @@ async def test_one_that_was_stopped_sends_nothing_when_it_wakes_and_becomes_the_
     assert verify(state.journal).ok
 
 
-@asynccontextmanager
-async def lines(base: int, target: int) -> AsyncIterator[Callable[[], None]]:
-    """Forward `COUNT` ports; yields what cuts them off for good: connections end, connects are refused."""
-    writers: set[asyncio.StreamWriter] = set()
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(4096):
-                writer.write(data)
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-        far, to_far = await asyncio.open_connection("127.0.0.1", port)
-        writers.update((writer, to_far))
-        await asyncio.gather(copy(reader, to_far), copy(far, writer))
-
-    def joining(port: int):
-        return lambda reader, writer: join(reader, writer, port)
-
-    servers = [await asyncio.start_server(joining(target + k), "127.0.0.1", base + k) for k in range(COUNT)]
-
-    def cut() -> None:
-        for server in servers:
-            server.close()
-        for writer in writers:
-            writer.transport.abort()
-
-    yield cut
-    cut()
-
-
 async def test_on_two_machines_the_registers_alone_decide(
-    plant: Plant, controls: Controls, folder: Callable[..., StateDir]
+    plant: Plant, controls: Controls, folder: Callable[..., StateDir], lines: Any
 ) -> None:
     begun_s, base = monotonic_s(), free_base("127.0.0.1", COUNT, plant.settings.port_base + COUNT)
-    async with lines(base, plant.settings.port_base) as cut:
+    async with lines(base, plant.settings.port_base, COUNT) as cut:
         here, there = folder(plant, "here", port_base=base), folder(plant, "there")
         controls.start(here)
         before = await controls.until(here.socket, acts, UP_S)
@@ -178,7 +143,7 @@ async def test_on_two_machines_the_registers_alone_decide(
         after = await controls.until(there.socket, lambda s: acts(s) and s.epoch > before.epoch, 20)
         taken = [row for row in plant.log("write") if row.get("epoch") == after.epoch]
         assert taken[0]["true_s"] - cut_s < ttl_true_s(plant) / 2
-    async with lines(base, plant.settings.port_base):
+    async with lines(base, plant.settings.port_base, COUNT):
         healed = await controls.until(here.socket, is_passive, 20)
         assert any(f"epoch {after.epoch}" in alarm.text for alarm in healed.alarms)
         await controls.until(there.socket, lambda s: s.cycle > after.cycle + 5, 20)
@@ -198,9 +163,11 @@ class Crashes:
         self.repeated = self.alive = 0
 
     async def kill(self, life_s: float) -> None:
-        """Start control, give it orders for a random part of `life_s`, kill it."""
-        pid = self.controls.start(self.state)
-        talk = asyncio.create_task(self.talk())
+        """Start control and kill it after a random part of `life_s`, every other time one that acts."""
+        pid, acting = self.controls.start(self.state), asyncio.Event()
+        talk = asyncio.create_task(self.talk(acting))
+        if self.dice.integers(0, 2):
+            await asyncio.wait({talk, asyncio.ensure_future(acting.wait())}, timeout=20.0, return_when=FIRST)
         await asyncio.wait({talk}, timeout=float(self.dice.uniform(0.0, life_s)))
         os.kill(pid, signal.SIGKILL)
         if talk.done():
@@ -208,19 +175,20 @@ class Crashes:
         talk.cancel()
         self.controls.pids.clear()
 
-    async def talk(self) -> None:
+    async def talk(self, acting: asyncio.Event) -> None:
         while True:
             try:
                 async with await LinkClient.connect(self.state.socket, "cli", 1.0) as client:
-                    await self.orders(client)
+                    await self.orders(client, acting)
             except (DeviceFailure, TimedOut, OSError):
                 await self.controls.clock.sleep_true(0.02)
 
-    async def orders(self, client: LinkClient) -> None:
+    async def orders(self, client: LinkClient, acting: asyncio.Event) -> None:
         async for snapshot in client:
             if snapshot.setpoints:
                 break
         self.alive += 1
+        acting.set()
         held = {order.id for order in snapshot.orders}
         for id_, order in self.given.items():
             accepted = isinstance(self.answers.get(id_), Reply) and self.answers[id_].accepted
@@ -305,7 +273,7 @@ async def test_kills_at_twenty_random_moments_lose_and_repeat_nothing(
 ) -> None:
     crashes = Crashes(plant, controls, folder(plant, "crash", park=str(quick_park)))
     for _ in range(20):
-        await crashes.kill(1.5)
+        await crashes.kill(0.8)
     crashes.check()
     assert crashes.alive >= 5
     assert crashes.repeated >= 5
@@ -319,11 +287,12 @@ async def test_crash_at_a_thousand_random_moments(
     crashes = Crashes(fast_plant, controls, folder(fast_plant, "crash", park=str(quick_park)))
     reverted = 0
     for k in range(KILLS):
-        await crashes.kill(1.5)
-        if k % 25 == 24:
+        await crashes.kill(0.8)
+        if k % 50 == 49:
             reverted += await crashes.check_reversion(4.0)
+            print(f"{k + 1} kills, {crashes.alive} of a control that acted", flush=True)
     crashes.check()
     figures = f"{len(crashes.answers)} answers, {crashes.repeated} repeated, {reverted} reversions"
     print(f"{KILLS} kills, {crashes.alive} while it acted: {figures}")
-    assert reverted > KILLS // 25
+    assert reverted > KILLS // 50
     assert crashes.alive > KILLS // 4
