@@ -58,7 +58,7 @@ def day_report(park: Park, journal: Path, day: date) -> Day:
     meter = DayMeter(
         park=park, plans=events.plans, start=start, bins=int((end - start).total_seconds()) // QUARTER_S
     )
-    account, peaks = Account(park, events.plans), []
+    account, peaks = Account(park, events), []
     for snapshot in snapshots(journal, start, end):
         meter.take(snapshot)
         account.take(snapshot)

@@ -51,7 +51,7 @@ def run_report(park: Park, journal: Path) -> RunReport:
     events = Events()
     for record in read(journal):
         events.take(record)
-    account = Account(park, events.plans)
+    account = Account(park, events)
     for snapshot in snapshots(journal):
         account.take(snapshot)
     if account.first is None or account.last is None:

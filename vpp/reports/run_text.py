@@ -22,8 +22,8 @@ SMALL_MWH = 0.05
 
 
 NET = (
-    "net: deviation without what no plan could know, weather and demand against their forecast and what "
-    "control asked of batteries for it"
+    "net: deviation without what no plan could know: weather and demand against their forecast, what "
+    "control asked of batteries for it, and loads under a shed"
 )
 """What the last column of each side means (`vpp.reports.unforeseen`)."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from vpp.journal import LoggedSnapshot, Record
 from vpp.park.model import Park
-from vpp.reports.unforeseen import unforeseen_mw
+from vpp.reports.unforeseen import Ordered, unforeseen_mw
 from vpp.types import Alarm, Array, Plan, ShedReport, wire
 
 QUARTER_S = 900
@@ -78,6 +78,8 @@ class Events:
     raised: list[Alarm] = field(default_factory=list)
     cleared: dict[tuple[str, datetime], datetime] = field(default_factory=dict)
     orders: list[str] = field(default_factory=list)
+    ordered: Ordered = field(default_factory=Ordered)
+    """Loads under a shed and when."""
     starts: int = 0
     unread_plans: int = 0
     """Plans of another version of the product: nothing is compared with them."""
@@ -103,7 +105,13 @@ class Events:
                     PlanEvent(at=record.at, id=value["id"], label="", reason=value["reason"])
                 )
             case "shed":
-                self.sheds.append(wire.decode(record.payload, ShedReport))
+                report = wire.decode(record.payload, ShedReport)
+                self.sheds.append(report)
+                for target in report.targets:
+                    if target.outcome is not None and not report.drill:
+                        self.ordered.shed(target.load, target.blocks, report.at)
+            case "restore":
+                self.ordered.restored(record.value["load"], record.value["block"], record.at)
             case "alarm":
                 self.raised.append(wire.decode(record.payload, Alarm))
             case "alarm_cleared":
@@ -118,8 +126,8 @@ class Events:
 class Account:
     """Adds up the cycles one by one."""
 
-    def __init__(self, park: Park, plans: Mapping[str, Plan]) -> None:
-        self._park, self._plans = park, plans
+    def __init__(self, park: Park, events: Events) -> None:
+        self._park, self._plans, self._ordered = park, events.plans, events.ordered
         ties = [meter.id for meter in park.meters.values() if meter.kind == "tie"]
         self._tie_id = next(iter(ties), "")
         self._ids = [*park.resources, *park.loads, *ties]
@@ -177,7 +185,8 @@ class Account:
             step = min(max(math.floor(offset_s / step_s), 0), plan.steps - 1)
             inside = 0 <= offset_s < plan.steps * step_s
             part_s = min(dt_s, (step + 1) * step_s - offset_s) if inside else dt_s
-            moved_mw = unforeseen_mw(self._park, plan, step, before)
+            ordered = self._ordered.loads(before.at, plan.made_at)
+            moved_mw = unforeseen_mw(self._park, plan, step, before, ordered)
             moved_mw[self._tie_id] = -sum(moved_mw.values())
             for id_ in self._ids:
                 p_mw = planned_mw(plan.series.get("tie" if id_ == self._tie_id else id_, {}), step)

@@ -4,7 +4,9 @@ The one place where "net of forecast error" is defined. A deviation net of it is
 fails to do of what it was asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from vpp.journal import LoggedSnapshot
 from vpp.park.interruption import demand_mw, part_mw
@@ -15,11 +17,44 @@ FREE_MW = 1e-3
 """A planned curtailment below this is none (as in control)."""
 
 
-def unforeseen_mw(park: Park, plan: Plan, step: int, at: LoggedSnapshot) -> dict[str, float]:
+@dataclass(slots=True)
+class Ordered:
+    """When loads stood under a shed: from its order until the last of their blocks closed again."""
+
+    spells: dict[str, list[tuple[datetime, datetime | None]]] = field(default_factory=dict)
+    open_blocks: dict[str, int] = field(default_factory=dict)
+    """By load the mask of breakers that its shed opened and that have not closed since."""
+
+    def shed(self, load: str, blocks: int, at: datetime) -> None:
+        """Note that a load was shed; `blocks` is the mask of the breakers that were to open."""
+        if not self.open_blocks.get(load, 0):
+            self.spells.setdefault(load, []).append((at, None))
+        self.open_blocks[load] = self.open_blocks.get(load, 0) | blocks
+
+    def restored(self, load: str, block: int, at: datetime) -> None:
+        """Note that block 1, 2 ... of a load closed; one that no shed opened is the plan's own."""
+        left = self.open_blocks.get(load, 0)
+        self.open_blocks[load] = left & ~(1 << block - 1)
+        if left and not self.open_blocks[load]:
+            self.spells[load][-1] = (self.spells[load][-1][0], at)
+
+    def loads(self, at: datetime, made_at: datetime) -> set[str]:
+        """Return who stands under a shed at `at`, or was restored after the plan in force was made."""
+        return {
+            load
+            for load, spells in self.spells.items()
+            if any(start <= at and (end is None or min(at, made_at) <= end) for start, end in spells)
+        }
+
+
+def unforeseen_mw(
+    park: Park, plan: Plan, step: int, at: LoggedSnapshot, ordered: Collection[str] = ()
+) -> dict[str, float]:
     """Return by element what its injection differs by from its plan for no fault of its own, MW.
 
     Wind, PV: metered less forecast availability, as far as the plan's cap lets it through. Loads: metered
-    less forecast demand, cuts apart. Batteries: what control asked of them beyond their plan, which is the
+    less forecast demand, cuts apart; all of the difference while they are `ordered` (`Ordered.loads`), shed
+    and restored by somebody's word. Batteries: what control asked of them beyond their plan, which is the
     fast part of those errors and what a limit of the tie needs of them. All others are to keep their plan
     whatever happens.
     """
@@ -39,6 +74,9 @@ def unforeseen_mw(park: Park, plan: Plan, step: int, at: LoggedSnapshot) -> dict
         values, series = at.values.get(name, {}), plan.series.get(name, {})
         if "p_mw" in values and "load_mw" in series:
             found[name] = _forecast_mw(series, step) - _demand_mw(load, values)
+            if name in ordered:
+                cut_mw = sum(float(series[key][step]) for key in ("shed_mw", "modulated_mw") if key in series)
+                found[name] = values["p_mw"] + _forecast_mw(series, step) - cut_mw
     return found
 
 

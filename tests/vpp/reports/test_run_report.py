@@ -2,7 +2,7 @@ import dataclasses
 import json
 import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -12,7 +12,8 @@ from vpp.errors import InvalidInput
 from vpp.journal import Journal, LoggedSnapshot, SnapshotLog
 from vpp.reports.run_report import run_report
 from vpp.reports.run_text import to_text, write_run_report
-from vpp.reports.unforeseen import unforeseen_mw
+from vpp.reports.tally import planned_mw
+from vpp.reports.unforeseen import Ordered, unforeseen_mw
 from vpp.types import (
     Alarm,
     Following,
@@ -243,5 +244,23 @@ def test_net_of_forecast_error_a_deviation_is_the_elements_own(park, plan):
     calm = replace(plan, series={**plan.series, "WF": free})
     found = unforeseen_mw(park, calm, 0, at)
     assert found == pytest.approx({"WF": 7.0, "LD_ZN": -3.0, "BESS1": 2.0})
+    shed = replace(at, values={"LD_ZN": {"p_mw": -1.0}})
+    found = unforeseen_mw(park, calm, 0, shed, {"LD_ZN"})["LD_ZN"]
+    assert planned_mw(plan.series["LD_ZN"], 0) + found == pytest.approx(-1.0)
     capped = {**free, "curtailed_mw": np.full(plan.steps, 5.0)}
     assert unforeseen_mw(park, replace(plan, series={**plan.series, "WF": capped}), 0, at)["WF"] == 0.0
+
+
+def test_a_load_is_under_a_shed_until_a_plan_knows_that_it_is_back():
+    t = [datetime(2026, 3, 17, 9, minute, tzinfo=timezone.utc) for minute in range(0, 60, 10)]
+    ordered = Ordered()
+    ordered.restored("LD_PUB", 1, t[0])
+    ordered.shed("LD_ZN", 0b11, t[1])
+    assert ordered.loads(t[0], t[0]) == set()
+    assert ordered.loads(t[2], t[0]) == ordered.loads(t[5], t[4]) == {"LD_ZN"}
+    ordered.restored("LD_ZN", 2, t[2])
+    assert ordered.loads(t[5], t[4]) == {"LD_ZN"}
+    ordered.restored("LD_ZN", 1, t[3])
+    ordered.restored("LD_ZN", 1, t[5])
+    assert ordered.loads(t[4], t[2]) == {"LD_ZN"}
+    assert ordered.loads(t[5], t[4]) == set()
