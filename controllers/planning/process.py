@@ -29,6 +29,8 @@ from vpp.types import Pin, Plan, Reply, Snapshot
 
 CONNECT_S = 2.0
 """True seconds to connect to control; then a pause of the same length."""
+SILENCE_S = 10.0
+"""True seconds without a snapshot after which the planner connects anew; assumption: ten cycles."""
 OFFER_S = 2.0
 """True seconds for control's answer to a plan."""
 LEAST_WINDOW = timedelta(hours=2)
@@ -131,7 +133,11 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
     """Plan for one connection until it ends."""
     try:
         async with await LinkClient.connect(state.socket, "planner", CONNECT_S) as link:
-            async for measured in link.snapshots():
+            snapshots = link.snapshots()
+            while True:
+                # a control that was stopped keeps its connections open: another one may act by now
+                async with asyncio.timeout(SILENCE_S):
+                    measured = await anext(snapshots)
                 snapshot = replace(measured, at=max(measured.at, start))
                 # control without a plan needs one at once, whatever the period
                 wanting = snapshot.plan_id is None and desk.plan is None
@@ -139,7 +145,7 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
                 wanting |= is_news(desk.seen, snapshot, desk.plan)
                 if wanting or due(snapshot.at, desk.last_at, desk.park.horizon.replan_min):
                     await _serve_plan(desk, clock, link, snapshot)
-    except (DeviceFailure, TimedOut) as lost:
+    except (DeviceFailure, TimedOut, TimeoutError) as lost:
         log.info("control is not there", reason=str(lost))
 
 

@@ -45,6 +45,9 @@ def run(
     port_base: PortOption = None,
     web_port: Annotated[int, typer.Option("--web-port", min=1, max=65535, help="Port of the page.")] = 8000,
     own_process: OwnOption = None,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Wait behind a control on another machine, and take over.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a park, real or simulated.
@@ -66,6 +69,7 @@ def run(
         port_base=port_base,
         web_port=web_port,
         own_process=tuple(own_process or ()),
+        standby=standby,
     )
     live = launch(request_for(wishes), quiet=as_json)
     if as_json:

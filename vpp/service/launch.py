@@ -41,6 +41,7 @@ class Wishes:
     port_base: int | None = None
     web_port: int = 8000
     own_process: tuple[str, ...] = ()
+    standby: bool = False
 
 
 def request_for(wishes: Wishes) -> RunRequest:
@@ -76,6 +77,7 @@ def request_for(wishes: Wishes) -> RunRequest:
         settings=settings,
         ends_at=ends_at,
         own_process=wishes.own_process,
+        standby=wishes.standby,
     )
 
 
@@ -92,6 +94,9 @@ def _faults(wishes: Wishes, park: Park) -> list[Fault]:
             for option, is_given in given.items()
             if is_given
         ]
+    if wishes.standby and wishes.hil:
+        words = "a real plant, where control acts on another machine"
+        faults.append(Fault(file="--standby", wrong="given for a simulated plant", expected=words))
     unknown = [
         name for name in wishes.own_process if name not in {*park.resources, *park.loads, *park.meters}
     ]

@@ -1,6 +1,6 @@
 """What a run is made of: its park, state, settings, processes and ports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vpp.park import endpoints
@@ -10,6 +10,7 @@ from vpp.state_dir import RunSettings, StateDir
 
 PLANT, CONTROL, PLANNER, SERVICE = "plant", "control", "planner", "service"
 WEB = "web page"
+STANDBY = "--standby"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class RunRequest:
     """Plant time; None: until Ctrl-C."""
     own_process: tuple[str, ...] = ()
     """Endpoints of the simulated plant that get a server process of their own."""
+    standby: bool = False
+    """True: control waits behind one on another machine that acts."""
 
 
 def children_of(request: RunRequest) -> list[Child]:
@@ -35,12 +38,21 @@ def children_of(request: RunRequest) -> list[Child]:
         Child(name=name, arguments=("-m", module, *state), log=request.state.logs / f"{name}.log")
         for name, module in modules.items()
     ]
+    if request.standby:
+        children = [again(child) for child in children]
     if request.settings.simulated:
         plant = Child(
             name=PLANT, arguments=("-m", "hil", *state, *own), log=request.state.logs / f"{PLANT}.log"
         )
         return [plant, *children]
     return children
+
+
+def again(child: Child) -> Child:
+    """Return how a child is started once more: control waits behind another that has taken over meanwhile."""
+    if child.name != CONTROL or STANDBY in child.arguments:
+        return child
+    return replace(child, arguments=(*child.arguments, STANDBY))
 
 
 def addresses(request: RunRequest) -> list[tuple[str, str, int]]:

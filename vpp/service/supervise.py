@@ -13,7 +13,7 @@ from vpp.link import LinkClient, Message, Note
 from vpp.park import endpoints
 from vpp.service import ready
 from vpp.service.children import Child, death_text, end, last_words, start
-from vpp.service.request import CONTROL, PLANNER, PLANT, SERVICE, RunRequest, children_of
+from vpp.service.request import CONTROL, PLANNER, PLANT, SERVICE, RunRequest, again, children_of
 from vpp.service.runs import RunLock, writing
 from vpp.service.takeover import answers, take_over
 from vpp.types import Severity
@@ -184,7 +184,7 @@ async def _keep(live: Live, child: Child) -> None:
         text = f"{child.name} {death_text(code)}; start {live.restarts[child.name] + 1} in {pause_s:g} s"
         live.remark(text)
         await live.clock.sleep_true(pause_s)
-        live.processes[child.name] = await start(child)
+        live.processes[child.name] = await start(again(child))
         await _until_noted(live, child, text)
 
 
