@@ -41,7 +41,7 @@ class Post:
     async def begin(self) -> None:
         """Take the journal, memory and socket that belong to the place it has now."""
         state, seat = self._state, self.seat
-        if seat.holds:
+        if seat.renew():
             self.journal = Journal(state.journal, self._clock, may_write=lambda: seat.fresh)
             path = state.socket
             # whoever served it has lost the folder; a stopped process would still accept

@@ -198,9 +198,10 @@ class Crashes:
             answer = await client.request(self.given[id_], 5.0)
             self.repeated += 1
             first = self.answers.setdefault(id_, answer)
-            if isinstance(first, Reply):  # a refusal may have been given while the disk hung
-                answer, first = (type(answer), answer.accepted), (Reply, first.accepted)
-            assert answer == first, "a repeated order has its first answer"
+            if isinstance(first, Reply) and not first.accepted and "journal" in first.reason:
+                self.answers[id_] = answer  # it was refused because nothing could be recorded
+            else:
+                assert answer == first, "a repeated order has its first answer"
         while True:
             order = self.order()
             self.given[order.id] = order
