@@ -7,7 +7,7 @@ from pathlib import Path
 from vpp import threads
 
 HERE = Path(__file__).parent
-WITH = {"field": ("shed",)}
+WITH = {"field": ("shed", "cycle500")}
 """What runs after the benchmark that was named, in a file of its own."""
 
 

@@ -5,7 +5,7 @@ Addresses between a table's first and last point that no point uses are reserved
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 
 from hil.pdu import Read, Refusal, Write
 from hil.sunspec import static_registers
@@ -113,12 +113,12 @@ class Registers:
     @cached_property
     def measured(self) -> tuple[Point, ...]:
         """Points that only the device writes, scale points among them."""
-        return tuple(p for p in self.points if p.access is Access.READ)
+        return _of(self.points, frozenset({Access.READ}), frozenset())
 
     @cached_property
     def commands(self) -> tuple[Point, ...]:
         """Points that a client writes, and the scale points they need."""
-        return tuple(p for p in self.points if p.access is Access.WRITE or p.point in self.scales)
+        return _of(self.points, frozenset({Access.WRITE}), frozenset(self.scales))
 
     def passed(self, part: tuple[Point, ...], values: Mapping[str, float]) -> dict[str, float]:
         """Return what a reader of the points in `part` gets, quantised by their registers."""
@@ -142,15 +142,7 @@ class Registers:
         if known is not None:
             return known
         ends = range(read.address, read.address + read.count)
-        touched = [
-            p
-            for p in self.points
-            if p.table == read.table
-            and p.address < ends.stop
-            and p.address + points.WIDTH[p.type] > ends.start
-        ]
-        groups = {p.sync_group for p in touched} - {None}
-        part = tuple(p for p in self.points if p in touched or p.sync_group in groups)
+        part = _touched(self.points, read)
         if len(self._blocks) >= MAX_BLOCKS:
             self._blocks.clear()
         self._blocks[read] = part, tuple(self.static.get((read.table, a), 0) for a in ends)
@@ -179,6 +171,25 @@ class Registers:
         if not names <= decoded.keys():
             return Refusal.ILLEGAL_VALUE
         return {name: decoded[name] for name in names}
+
+
+@cache
+def _of(whole: tuple[Point, ...], access: frozenset[Access], besides: frozenset[str]) -> tuple[Point, ...]:
+    """Return part of a map; the same object for equal maps, since the codec knows maps by identity."""
+    return tuple(p for p in whole if p.access in access or p.point in besides)
+
+
+@lru_cache(maxsize=4096)
+def _touched(whole: tuple[Point, ...], read: Read) -> tuple[Point, ...]:
+    """Return the points that a read touches, groups whole; the same object for equal maps."""
+    ends = range(read.address, read.address + read.count)
+    touched = [
+        p
+        for p in whole
+        if p.table == read.table and p.address < ends.stop and p.address + points.WIDTH[p.type] > ends.start
+    ]
+    groups = {p.sync_group for p in touched} - {None}
+    return tuple(p for p in whole if p in touched or p.sync_group in groups)
 
 
 def registers_of(park: Park, name: str) -> Registers:

@@ -146,6 +146,8 @@ class Listener:
     ) -> None:
         transaction, unit, pdu = frame
         self.served.requests += 1
+        if self._manner().connections == 0:
+            raise ConnectionAbortedError("no connection by scenario")
         answer = await self._respond(unit, pdu, role)
         if answer is None:
             return
