@@ -141,6 +141,8 @@ class Core:
     """Last answers by order id, so that a repeated order has no second effect."""
     taken: deque[str] = fresh(default_factory=partial(deque, maxlen=MAX_TAKEN))
     """Ids of the last commands that took effect."""
+    remarks: int = 0
+    """New remarks of other processes since the last cycle."""
     missed_ticks: int = 0
     dropped_plans: int = 0
 

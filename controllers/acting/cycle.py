@@ -92,7 +92,7 @@ async def run(core: Core) -> Snapshot:
     now, rate = clock.plant_now(), clock.rate()
     cycle_s = horizon.cycle_s * rate
     dt_s = (now - core.last_at).total_seconds() if core.last_at is not None else cycle_s
-    core.last_at, core.cycle = now, core.cycle + 1
+    core.last_at, core.cycle, core.remarks = now, core.cycle + 1, 0
     raw = await core.field.read()
     core.readings, core.pulses = judge(raw, core.pulses, now, max(cycle_s, dt_s))
     metering.count_until(core, now, cycle_s)

@@ -11,6 +11,8 @@ from vpp.link import Message, Note, PlanOffer
 from vpp.types import DispatchOrder, ModeOrder, ReloadOrder, Reply, RestoreOrder, ShedOrder, ShedReport, wire
 
 MAX_ANSWERS = 256
+MAX_REMARKS = 50
+"""New remarks of other processes that one cycle takes; assumption."""
 SYNC_S = 2.0
 """True seconds that an operator's command waits for the disk before it is refused; assumption."""
 
@@ -78,12 +80,17 @@ def _store(core: Core, offer: bytes) -> None:
 
 
 def _note(core: Core, note: Note) -> Reply:
+    """Keep a remark as an alarm; one said again is not journalled again, a flood is refused (fault R9)."""
+    said = Condition(id=note.id, severity=note.severity, source=note.source, text=note.text)
+    if note.raised and core.notes.get(note.id) == said:
+        return Reply(id=note.id, accepted=True, reason="")
+    if core.remarks >= MAX_REMARKS or (note.raised and len(core.notes) >= MAX_ANSWERS):
+        return Reply(id=note.id, accepted=False, reason="too many remarks: those that came first stand")
+    core.remarks += 1
     core.journal.append("note", note)
-    if note.raised and (note.id in core.notes or len(core.notes) < MAX_ANSWERS):
-        core.notes[note.id] = Condition(
-            id=note.id, severity=note.severity, source=note.source, text=note.text
-        )
-    elif not note.raised:
+    if note.raised:
+        core.notes[note.id] = said
+    else:
         core.notes.pop(note.id, None)
     return Reply(id=note.id, accepted=True, reason="")
 

@@ -33,6 +33,8 @@ PLAN_DEADLINE_S = 600.0
 """True seconds after which a day-ahead plan is given up."""
 GRACE_S = 3600
 """True seconds by which a job may be late, as after a suspended machine."""
+EARLY = timedelta(seconds=5)
+"""Plant time by which a job may begin early: the scheduler's own rounding."""
 KEEP_JOURNAL_DAYS = 1100
 """Journal segments are kept three years: orders and sheds are evidence (notes on storage, §6)."""
 NICE = 10
@@ -166,6 +168,10 @@ def make_scheduler(calendar: Calendar) -> AsyncIOScheduler:
         wall = wall_at(calendar.schedule, plant, calendar.clock.true_s(), wall_now())
 
         async def once() -> None:
+            if calendar.clock.plant_now() < plant - EARLY:
+                # the wall clock, which the scheduler goes by, was set forward: it is not time yet
+                set_daily(id_, at, job, after)
+                return
             set_daily(id_, at, job, plant)
             await job(calendar, plant)
 

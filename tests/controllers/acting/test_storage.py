@@ -117,6 +117,7 @@ async def test_control_and_shed_never_wait_for_a_disk_that_hangs(
     after = await run(1)
     assert after.cycle == last.cycle + 1
     assert [r.kind for r in read(journal.folder)].count("snapshot") == 6
+    monkeypatch.setattr(intake, "SYNC_S", 10.0)
     assert (await control.take(dispatch("o2"))).accepted
     assert verify(journal.folder).ok
 

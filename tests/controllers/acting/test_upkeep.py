@@ -10,11 +10,13 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from controllers.acting import upkeep
+from controllers.acting.intake import MAX_REMARKS
 from controllers.acting.process import Post
 from controllers.acting.upkeep import Figures, Upkeep, conditions
 from vpp.clock import RealClock, Schedule, monotonic_s
+from vpp.journal import read
 from vpp.link import Note, StatusRequest
-from vpp.types import Reply
+from vpp.types import Reply, Severity
 
 START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
 WELL = Figures(files=10, files_max=100, memory_bytes=10, memory_max=100, stepped_s=0.0)
@@ -25,7 +27,7 @@ def raised(figures):
 
 
 @pytest.fixture
-def clock():
+def real():
     return RealClock(Schedule(origin_true_s=monotonic_s(), segments=((START, 60.0),)))
 
 
@@ -35,9 +37,9 @@ def test_four_fifths_of_a_limit_are_an_alarm():
     assert raised(replace(WELL, memory_bytes=80)) == {"control:memory_used"}
 
 
-def test_handles_that_run_out_are_told_and_told_again_when_they_are_back(clock):
+def test_handles_that_run_out_are_told_and_told_again_when_they_are_back(real):
     limit = upkeep.resource.getrlimit(upkeep.resource.RLIMIT_NOFILE)
-    watch = Upkeep(clock)
+    watch = Upkeep(real)
     assert watch.look() == []
     held = len(os.listdir("/proc/self/fd"))
     try:
@@ -50,16 +52,16 @@ def test_handles_that_run_out_are_told_and_told_again_when_they_are_back(clock):
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_wall_clock_that_is_set_moves_no_plant_time_and_is_told(clock, monkeypatch, hours):
-    watch, real = Upkeep(clock), upkeep.wall_now
-    before, true_s = clock.plant_now(), clock.true_s()
-    monkeypatch.setattr(upkeep, "wall_now", lambda: real() + timedelta(hours=hours))
+def test_a_wall_clock_that_is_set_moves_no_plant_time_and_is_told(real, monkeypatch, hours):
+    watch, wall_now = Upkeep(real), upkeep.wall_now
+    before, true_s = real.plant_now(), real.true_s()
+    monkeypatch.setattr(upkeep, "wall_now", lambda: wall_now() + timedelta(hours=hours))
     monkeypatch.setattr(time, "time", lambda: 3600.0 * hours)
     (note,) = watch.look()
     assert note.id == "control:clock"
     assert f"{3600 * hours:+d} s" in note.text
-    moved_s = (clock.plant_now() - before).total_seconds()
-    assert 0.0 <= moved_s <= 60.0 * (clock.true_s() - true_s) + 1e-3
+    moved_s = (real.plant_now() - before).total_seconds()
+    assert 0.0 <= moved_s <= 60.0 * (real.true_s() - true_s) + 1e-3
 
 
 HANG = """
@@ -122,3 +124,18 @@ async def test_a_message_that_sets_off_a_bug_is_answered_and_told_and_stops_noth
     assert "KeyError" in answer.reason
     assert [note.id for note in post.control.notes] == ["control:bug"]
     assert "Traceback" in capsys.readouterr().err
+
+
+async def test_a_flood_of_remarks_keeps_the_first_and_does_not_fill_the_journal(run, control, journal):
+    def note(k, text="it"):
+        return Note(id=f"n{k}", source="x", severity=Severity.ACTION, text=text, raised=True)
+
+    await run(1)
+    taken = [(await control.take(note(k))).accepted for k in range(1000)]
+    assert taken == [True] * MAX_REMARKS + [False] * (1000 - MAX_REMARKS)
+    for _ in range(1000):
+        assert (await control.take(note(0))).accepted
+    snapshot = await run(1)
+    assert {alarm.id for alarm in snapshot.alarms} >= {"n0", f"n{MAX_REMARKS - 1}"}
+    assert (await control.take(note(2000))).accepted
+    assert [record.kind for record in read(journal.folder)].count("note") == MAX_REMARKS + 1

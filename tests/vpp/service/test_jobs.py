@@ -109,3 +109,23 @@ async def test_the_report_command_names_the_day_that_ended(told, monkeypatch):
     assert asked[0][-5:] == ("report", "--state", str(calendar.state.root), "--date", day)
     assert remarks[0][0] is True
     assert day in remarks[0][1]
+
+
+@pytest.mark.parametrize("early_h", [1, 0])
+async def test_a_wall_clock_that_was_set_forward_begins_no_job_before_its_plant_time(
+    told, monkeypatch, early_h
+):
+    calendar, begun = told[0], []
+
+    async def planned(_calendar, plant):
+        begun.append(plant)
+
+    monkeypatch.setattr(jobs, "plan_tomorrow", planned)
+    due = jobs.next_day_ahead(calendar.clock.plant_now(), calendar.zone)
+    scheduler = jobs.make_scheduler(calendar)
+    scheduler.start(paused=True)
+    monkeypatch.setattr(type(calendar.clock), "plant_now", lambda _: due - timedelta(hours=early_h))
+    await scheduler.get_job("day_ahead").func()
+    assert begun == ([] if early_h else [due])
+    assert scheduler.get_job("day_ahead").trigger.run_date is not None
+    scheduler.shutdown(wait=False)
