@@ -145,8 +145,8 @@ def polls() -> bool:
     return ok
 
 
-async def trips(ports: list[int], dead: int, orders: int) -> tuple[list[float], float]:
-    """Return the ms to each live breaker's acknowledgement, and the greatest time to settle all."""
+async def trips(ports: list[int], dead: int, orders: int) -> tuple[list[float], float, int]:
+    """Return ms to each live breaker's acknowledgement, the greatest to settle all, how many never came."""
     park = load_park("small10")
     load = park.loads["LD_ZN"]
     there = {f"L{k}": replace(load.endpoint, host="127.0.0.1", port=port) for k, port in enumerate(ports)}
@@ -155,33 +155,34 @@ async def trips(ports: list[int], dead: int, orders: int) -> tuple[list[float], 
     live = list(loads)[: len(loads) - dead]
     async with field:
         async with asyncio.timeout(60):
-            while any(link.state != "closed" for link in field.links().values()):
-                await CLOCK.sleep_true(0.05)
-        taken, settled = [], 0.0
+            while any(field.links()[f"{name}/shed"].state != "closed" for name in loads):
+                await CLOCK.sleep_true(0.2)
+        taken, settled, lost = [], 0.0, 0
         for k in range(orders):
             await CLOCK.sleep_true(1.0)
             await field.read()
             start = CLOCK.true_s()
             acks = await field.trip(dict.fromkeys(loads, k & 1), False)
             settled = max(settled, (CLOCK.true_s() - start) * 1e3)
-            assert all(acks[name].outcome is Outcome.ACKNOWLEDGED for name in live)
-            taken += [(acks[name].done_true_s - start) * 1e3 for name in live]
-    return taken, settled
+            done = [acks[name] for name in live if acks[name].outcome is Outcome.ACKNOWLEDGED]
+            lost += len(live) - len(done)
+            taken += [(ack.done_true_s - start) * 1e3 for ack in done]
+    return taken, settled, lost
 
 
 def sheds() -> bool:
     """Print the fan-out of 500 breakers, 10 dead, while another process is busy; False where it is late."""
     ok = True
     print(
-        f"\n{'order -> live breakers acknowledged, ms':44s}{'p50':>8s}{'p99':>8s}{'worst':>8s}{'settled':>9s}"
+        f"\n{'order -> live breakers acknowledged, ms':44s}{'p50':>8s}{'p99':>8s}{'worst':>8s}{'settled':>9s}{'lost':>6s}"
     )
     for latency_s in (0.0, 0.02):
         with busy(), peers.serving(500, latency_s, dead=10) as ports:
-            taken, settled = uvloop.run(trips(ports, 10, 12))
+            taken, settled, lost = uvloop.run(trips(ports, 10, 12))
         p50, p99 = np.percentile(taken, [50, 99])
         name = f"500 breakers, 10 dead, device latency {latency_s * 1e3:.0f} ms"
-        print(f"{name:44s}{p50:8.0f}{p99:8.0f}{max(taken):8.0f}{settled:9.0f}")
-        ok = ok and p99 <= 250 and settled <= 1000
+        print(f"{name:44s}{p50:8.0f}{p99:8.0f}{max(taken):8.0f}{settled:9.0f}{lost:6d}")
+        ok = ok and p99 <= 250 and settled <= 1000 and lost == 0
     return ok
 
 

@@ -9,7 +9,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from vpp.types import Outcome
 
@@ -22,8 +22,7 @@ LATE = "no answer in time"
 _HEAD = struct.Struct(">HHHB")
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What came back for one request: a PDU, or why there is none."""
 
     outcome: Outcome
