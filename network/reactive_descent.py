@@ -4,7 +4,7 @@ minimise  slope . x + 1/2 x' curvature x + 1/2 weight . max(0, rows x - room)^2,
 
 Steps do not see each other, so every iteration is one batch of small dense solves (projected Newton
 after Bertsekas 1982: bounds that hold and would be left are kept, the rest moves by Newton's step);
-where that step does not descend, one sweep over the coordinates does.
+where that step brings little, as across a row's edge or out of a corner, a sweep over the coordinates follows.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ STILL = 1e-4
 """Mvar below which nothing moves any more."""
 WORTH = 1e-9
 """A fall of the objective below this is none."""
-SETTLED = 1e-3
+SETTLED = 1e-4
 """A fall per iteration, CNY per hour, below which a step has settled: far below what any limit or loss
 weighs (assumption)."""
 
@@ -80,10 +80,12 @@ def _stepped(problem: Quadratics, x: Array) -> tuple[Array, Array]:
         after[better], there[better] = tried[better], value[better]
         worse &= ~better
         if not worse.any():
-            return after, here - there
-    part = part_of(problem, worse)
-    after[worse] = _swept(part, x[worse])
-    there[worse] = objective(part, after[worse])
+            break
+    little = here - there < SETTLED
+    if little.any():
+        part = part_of(problem, little)
+        after[little] = _swept(part, after[little])
+        there[little] = objective(part, after[little])
     return after, here - there
 
 
