@@ -34,6 +34,7 @@ class Course:
     at: datetime
     started_s: float
     decided_s: float = 0.0
+    first_sent_s: float = inf
     reached_s: float = inf
     """When the meters showed the order; inf: never."""
     chosen: list[Block] = fresh(default_factory=list)
@@ -57,6 +58,9 @@ class Course:
         picked = {(block.load, block.bit) for block in self.chosen}
         unfit = {load for load in self.masks if load in self.waiting or self._failed(load)}
         rest = [b for b in self.table if b.load not in unfit and (b.load, b.bit) not in picked]
+        doubtful = set(self.stuck())
+        sound = [block for block in rest if block.load not in doubtful]
+        rest = sound if sum(block.mw for block in sound) >= need_mw else rest
         blocks = select(rest, need_mw)
         self.rounds += bool(blocks)
         for load, mask in masks(blocks).items():
@@ -72,8 +76,13 @@ class Course:
         self.waiting |= set(loads)
         self.written_s |= dict.fromkeys(loads, now_s)
 
+    def forgive(self, stalled_s: float) -> None:
+        """Give terminals the time for which this process itself did not run: their answers may lie unread."""
+        self.written_s |= {load: self.written_s[load] + max(stalled_s, 0.0) for load in self.waiting}
+
     def heard(self, ack: Ack) -> None:
         """Note an answer."""
+        self.first_sent_s = min(self.first_sent_s, ack.sent_true_s)
         self.acks[ack.device] = ack
         self.waiting.discard(ack.device)
 
@@ -144,7 +153,7 @@ class Course:
         """Return whether more blocks of a load are no use: no answer, or a meter that proves nothing."""
         if load not in self.acks or self.dead(load):
             return True
-        return not self.order.drill and load not in self.seen_s and self.decided_s > 0.0
+        return not self.order.drill and load not in self.seen_s
 
     def meter(self, readings: Mapping[str, Reading], now_s: float, rate: float) -> None:
         """Take what the meters of cut feeders show."""

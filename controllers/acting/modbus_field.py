@@ -101,7 +101,7 @@ class ModbusField:
     async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
         """Poll these endpoints alone, at once; what has not answered in `LOOK_S` shows its last reading."""
         units = {name: self._units[name] for name in names}
-        await self._poll(units.values(), LOOK_S)
+        await self._poll(units.values(), LOOK_S, brief=True)
         return {name: self._reading(name, unit) for name, unit in units.items()}
 
     async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
@@ -135,14 +135,14 @@ class ModbusField:
             unit.name: unit.link(owner.circuit, owner.connects) for unit, owner in self._wired.owners.items()
         }
 
-    async def _poll(self, units: Iterable[Unit], seconds: float) -> None:
+    async def _poll(self, units: Iterable[Unit], seconds: float, *, brief: bool = False) -> None:
         """Ask for polls and wait for those that can come, for at most so many true seconds."""
         asked = tuple(units)
         awaited = _Round({unit for unit in asked if unit.ready})
         self._rounds.append(awaited)
         try:
             for unit in asked:
-                unit.ask_poll()
+                unit.ask_poll(brief=brief)
             if awaited.left:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):

@@ -141,9 +141,10 @@ class Owner:
 
     async def _poll(self, unit: Unit) -> None:
         """Poll every block; a waiting write goes in between."""
-        whole = not unit.ready or unit.polls % SLOW_EVERY == 0
-        blocks = unit.plan.whole if whole else unit.plan.fast
-        unit.polls += 1
+        brief = unit.brief and unit.ready and bool(unit.plan.measured)
+        whole = not brief and (not unit.ready or unit.polls % SLOW_EVERY == 0)
+        blocks = unit.plan.measured if brief else unit.plan.whole if whole else unit.plan.fast
+        unit.polls += not brief
         unit.due = False
         registers: dict[tuple[str, int], int] = {}
         asked_at, width = self._clock.plant_now(), self._in_flight if len(self.units) == 1 else 1

@@ -18,7 +18,6 @@ def report_of(course: Course, rate: float) -> ShedReport:
     ok = proof >= order.mw and (order.drill or course.reached_s < inf)
     armed_mw = sum(block.mw for block in course.table)
     stuck = () if order.drill else tuple(course.stuck())
-    sent = [ack.sent_true_s for ack in course.acks.values()]
     done = [a.done_true_s for a in course.acks.values() if a.outcome is Outcome.ACKNOWLEDGED]
     opened = max(course.opened_s.values(), default=None)
     return ShedReport(
@@ -33,7 +32,7 @@ def report_of(course: Course, rate: float) -> ShedReport:
         over_cut_mw=total - order.mw,
         targets=_targets(course),
         decision_ms=_ms(course, course.decided_s),
-        first_write_ms=_ms(course, min(sent, default=course.decided_s)),
+        first_write_ms=_ms(course, course.first_sent_s if course.acks else course.decided_s),
         last_ack_ms=_ms(course, max(done, default=course.decided_s)),
         metered_ms=inf if course.reached_s == inf else _ms(course, course.reached_s),
         ok=ok,

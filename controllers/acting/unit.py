@@ -10,7 +10,7 @@ from controllers.acting.mbap import CLOSED
 from controllers.acting.modbus import Answer
 from vpp.clock import Clock
 from vpp.points import Block, Write, read_blocks
-from vpp.types import Ack, Endpoint, Link, Outcome, Point
+from vpp.types import Access, Ack, Endpoint, Link, Outcome, Point
 
 SLOW_EVERY = 10
 """Polls of which one reads the slow points too (issue: status and counters every 10th poll)."""
@@ -25,13 +25,16 @@ class PollPlan:
     fast: tuple[Block, ...]
     whole: tuple[Block, ...]
     """Of every tenth poll, and of the first after a connect."""
+    measured: tuple[Block, ...] = ()
+    """Of a look between polls; empty: as `fast`."""
 
 
 def poll_plan(points: Sequence[Point]) -> PollPlan:
     """Return the fewest requests for the fast points, and for all; nearby registers share one."""
     whole = read_blocks(points)
     fast = [point for point in points if point.rate == "fast"]
-    return PollPlan(fast=read_blocks(fast) if fast else whole, whole=whole)
+    measured = read_blocks([point for point in fast if point.access is Access.READ])
+    return PollPlan(fast=read_blocks(fast) if fast else whole, whole=whole, measured=measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,8 @@ class Unit:
     trouble: str = ""
     """Why the connection was lost last."""
     due: bool = False
+    brief: bool = False
+    """True while only what it measures is asked for."""
     working: bool = False
     """True while a job of it is under way."""
     job: Job | None = None
@@ -97,12 +102,13 @@ class Unit:
         """Id of its device, load, meter or actuator; a shed lane's name is `ID/shed`."""
         return self.name.partition("/")[0]
 
-    def ask_poll(self) -> None:
-        """Ask for a poll; nothing happens twice while one is due."""
+    def ask_poll(self, *, brief: bool = False) -> None:
+        """Ask for a poll, a brief one for what it measures alone; nothing happens twice while one is due."""
         if self.due:
             self.dropped += self.ready
+            self.brief = self.brief and brief
             return
-        self.due = True
+        self.due, self.brief = True, brief
         self.wake(self, False)
 
     def submit(self, writes: Sequence[Write], within_s: float) -> "asyncio.Future[Ack]":
