@@ -4,7 +4,7 @@ minimise  slope . x + 1/2 x' curvature x + 1/2 weight . max(0, rows x - room)^2,
 
 Steps do not see each other, so every iteration is one batch of small dense solves (projected Newton
 after Bertsekas 1982: bounds that hold and would be left are kept, the rest moves by Newton's step);
-where that step brings little, as across a row's edge or out of a corner, a sweep over the coordinates follows.
+where that step brings little, as across a row's edge or out of a corner, a sweep over coordinates follows.
 """
 
 from dataclasses import dataclass, replace
