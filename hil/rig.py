@@ -145,6 +145,7 @@ class Rig:
             self._start_trips()
             self._planned.hold(self._units, self.now)
             self._symptoms.hold(self._units, self.now)
+            self._symptoms.befall(self._units, self.now)
             drive = {n: self._planned.fed_mw(n, float(a[k]), self.now) for n, a in weather.items()}
             p_mw[k, : len(self._units)] = self._chain.move(self.now, dt_s, drive)
             middle = self.now + timedelta(seconds=dt_s / 2)

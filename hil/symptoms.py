@@ -120,7 +120,7 @@ class Symptoms:
         return max(0, int((at - self._back.get(endpoint, born)).total_seconds()))
 
     def hold(self, units: Mapping[str, Unit], at: datetime) -> None:
-        """Give each device its state at plant time `at`: deaf, local, clipping, restarted, told by others."""
+        """Give each device its state at plant time `at`: deaf, local, clipping."""
         for name in self._of:
             unit = units.get(name)
             if unit is None:
@@ -133,6 +133,12 @@ class Symptoms:
             clips = self._now(name, faults.Clips, at)
             unit.low_mw = max((e.low_mw for e in clips), default=-float("inf"))
             unit.high_mw = min((e.high_mw for e in clips), default=float("inf"))
+
+    def befall(self, units: Mapping[str, Unit], at: datetime) -> None:
+        """Let happen what is due at plant time `at`: restarts, and what other masters write.
+
+        They write after control has, where both do it in one second: else nobody would see it.
+        """
         for restart in [e for e in self._restarts if at >= self._minute(e.at_min)]:
             units[restart.resource].restart(at)
             self._back[restart.resource] = self._minute(restart.at_min + restart.for_min)
