@@ -88,6 +88,17 @@ def text(explanation: Explanation, language: Language = "en", step: int | None =
     return lines + [sentence(said, language) for said in (*explanation.curtailed, *explanation.gave)]
 
 
+def reasons(
+    explanation: Explanation, step: int, language: Language
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Return what holds in a step, in words, and by resource why it does then what it does."""
+    running = [spell for spell in explanation.spells if spell.first <= step <= spell.last]
+    return (
+        [sentence(said, language) for said in explanation.steps[step].said],
+        {s.resource: [f"{s.start}–{s.end} {sentence(said, language)}" for said in s.said] for s in running},
+    )
+
+
 def _spell_lines(spell: SpellReasons, language: Language) -> Iterator[str]:
     for said in spell.said:
         yield f"{spell.start}-{spell.end}  {sentence(said, language)}"

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ from vpp.park.model import Park
 from vpp.park.pin_store import stored_pins
 from vpp.reports import explain
 from vpp.reports.approval import DayPlan, approve, day_plan, day_plans, in_force
-from vpp.reports.plan_explain import text
+from vpp.reports.plan_explain import reasons, text
 from vpp.service.api_auth import Scope, needs
 from vpp.service.api_bodies import ApproveBody, PinsBody, SelectBody, parse
 from vpp.service.api_commands import Ledger
@@ -47,6 +47,7 @@ class _Selected:
 def plan_routes(state: StateDir, park: Park, feed: Feed, clock: Clock) -> APIRouter:
     """Return the routes for plans, pins and explanations."""
     router, ledger, selected = APIRouter(prefix="/api"), Ledger(), dict[str, _Selected]()
+    explained: dict[str, Any] = {}
     _add_pins(router, state, ledger)
 
     @router.get("/plan/explain", dependencies=[needs(Scope.READ)])
@@ -56,6 +57,18 @@ def plan_routes(state: StateDir, park: Park, feed: Feed, clock: Clock) -> APIRou
             raise Problem(HTTPStatus.NOT_FOUND, "no plan is in force")
         lines = text(explain(park, feed.plan), "zh" if lang == "zh" else "en")
         return _json({"plan": feed.plan.id, "text": lines})
+
+    @router.get("/plan/why", dependencies=[needs(Scope.READ)])
+    def why_now(lang: Annotated[str, Query(pattern="^(en|zh)$")] = "en") -> Response:
+        """Return what binds in the step of the plan that is followed now, and by device why it runs."""
+        plan = feed.plan
+        step = (clock.plant_now() - plan.start) // timedelta(minutes=plan.step_min) if plan else -1
+        if plan is None or not 0 <= step < plan.steps:
+            raise Problem(HTTPStatus.NOT_FOUND, "no plan is in force")
+        if explained.get("plan") != plan.id:
+            explained.update(plan=plan.id, reasons=explain(park, plan))
+        binding, devices = reasons(explained["reasons"], step, "zh" if lang == "zh" else "en")
+        return _json({"plan": plan.id, "step": step, "binding": binding, "devices": devices})
 
     @router.get("/plans", dependencies=[needs(Scope.READ)])
     def plans() -> Response:

@@ -140,7 +140,12 @@ def test_pins_of_a_run_are_added_listed_and_removed(state, capsys):
 
 
 @pytest.fixture
-def web(state, small10, made):
+def clock():
+    return SimulatedClock(AT)
+
+
+@pytest.fixture
+def web(state, small10, made, clock):
     told = []
 
     class Control:
@@ -152,7 +157,7 @@ def web(state, small10, made):
     feed.attach(Control())
     feed.plan = read_plan(plan_file(made, "a"))
     park = replace(small10, approval=replace(small10.approval, mode="manual"))
-    parts = Parts(state=state, park=park, feed=feed, clock=SimulatedClock(AT), token="token", simulated=True)
+    parts = Parts(state=state, park=park, feed=feed, clock=clock, token="token", simulated=True)
     return TestClient(build_app(parts), base_url="http://127.0.0.1:8000", headers=AUTH)
 
 
@@ -203,6 +208,17 @@ def test_the_plan_in_force_is_explained_in_both_languages(web):
     assert len(english) == len(chinese)
     assert any("充电" in line for line in chinese)
     assert web.get("/api/plan/explain?lang=fr").status_code == 422
+
+
+def test_the_step_of_now_says_by_device_why_it_runs(web, clock):
+    assert web.get("/api/plan/why").status_code == 404, "the plan begins at midnight"
+    clock.advance(24 * 3600)
+    english, chinese = (web.get(f"/api/plan/why?lang={lang}").json() for lang in ("en", "zh"))
+    whole = web.get("/api/plan/explain").json()["text"]
+    assert english["devices"].keys() == chinese["devices"].keys()
+    assert len(english["binding"]) == len(chinese["binding"]) > 0
+    for lines in english["devices"].values():
+        assert all(any(line.split(" ", 1)[1] in told for told in whole) for line in lines)
 
 
 async def test_control_is_told_that_a_plan_waits_for_its_approval(state, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import { actuatorRow, alarmItem, deviceRow, loadRow, orderItem, storeBlock } fro
 import { setUpShed } from "./shed.mjs";
 import { openStream } from "./stream.mjs";
 import { makeTrend } from "./trend.mjs";
+import { setUpWhy } from "./why.mjs";
 
 const at = (id) => document.getElementById(id);
 const put = (id, text) => {
@@ -93,6 +94,7 @@ function show(view) {
 let missed = 0;
 setUpShed();
 setUpCapability();
+setUpWhy();
 openStream("/stream", {
   state: ({ lost, view }) => {
     cutOff = false;

@@ -1,6 +1,7 @@
 // Table rows and lists, rebuilt from data by text nodes alone: nothing from the plant is ever HTML.
 
 import { age, clock, direction, fixed, number, withUnit, word, words } from "./format.mjs";
+import { reasons } from "./why.mjs";
 
 export function element(tag, { text = "", cls = "", title = "" } = {}, ...children) {
   const made = document.createElement(tag);
@@ -30,6 +31,7 @@ export function deviceRow(device) {
     quality(device),
     element("td", { text: command ? `${word("by", command.source)}, ${age(command.age_s)}` : "–" }),
     element("td", { cls: "why", text: command?.clipped_by.join("; ") ?? "" }),
+    element("td", { cls: "why" }, ...reasons(device.id).map((text) => element("small", { text }))),
   );
 }
 
