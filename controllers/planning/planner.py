@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from controllers.planning import reversion
 from controllers.planning.checker import check
 from controllers.planning.fallback import rule_plan, shifted_plan
 from controllers.planning.optimise import Course, optimised, remember, steps_of
@@ -76,6 +77,7 @@ class Planner:
         refused = []
         for candidate in self._ladder(course, around.oracle, now, began + deadline_s):
             plan = declared(self.park, candidate.plan, now.pins)
+            plan = reversion.carried(self.park, around.oracle, plan, every_step=previous is None)
             certificate = check(self.park, plan, around.forecast, around.oracle)
             certificate = replace(certificate, cut_rounds=candidate.rounds)
             if certificate.ok:

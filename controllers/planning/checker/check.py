@@ -15,6 +15,7 @@ from controllers.planning.checker.contingency import contingencies
 from controllers.planning.checker.hydrogen import electrolyser, hydrogen
 from controllers.planning.checker.network import network, reserve
 from controllers.planning.checker.pins import pins
+from controllers.planning.checker.reversion import reversion
 from controllers.planning.checker.seen import Seen, seen
 from controllers.planning.checker.slow import ammonia_loop, chp_unit
 from controllers.planning.checker.storage import battery
@@ -48,6 +49,7 @@ RULES = (
     "power_factor",
     "pin",
     "contingency",
+    "reversion",
     "cost",
     "demand_peak",
     "declared_curve",
@@ -85,6 +87,7 @@ def check(park: Park, plan: Plan, forecast: Forecast, oracle: Oracle | None = No
     found += reserve(view)
     found += pins(view)
     found += contingencies(view, oracle)
+    found += reversion(view, oracle, states)
     found += bill(view)
     return _certificate(tuple(found), states, error)
 
