@@ -16,8 +16,7 @@ from vpp.clock import Clock
 from vpp.seeds import generator
 
 RETRY_S = 0.2
-"""True seconds by which a lost segment comes late, doubled each time it is lost again: TCP's least
-retransmission time on Linux (RFC 6298 recommends 1 s)."""
+"""True seconds: TCP's least retransmission time on Linux (RFC 6298 recommends 1 s)."""
 RETRIES = 6
 """Losses of one segment in a row at most."""
 HEADERS = 40
@@ -37,7 +36,8 @@ class Way:
     jitter_s: float = 0.0
     """Added delay is uniform between minus and plus this; segments never overtake each other by it."""
     loss: float = 0.0
-    """Share of segments that TCP must send again (see `RETRY_S`)."""
+    """Share of segments that TCP must send again, after `retry_s` and twice as long each further time."""
+    retry_s: float = RETRY_S
     dropped: float = 0.0
     """Share of frames that never arrive while the connection stands, as behind a serial gateway."""
     doubled: float = 0.0
@@ -49,6 +49,7 @@ class Way:
     slice_gap_s: float = 0.0
     """True seconds between two slices."""
     bit_per_s: float = float("inf")
+    """Of all connections together."""
     dead: bool = False
     """Nothing arrives, and nobody is told: half-open where both ways are dead."""
 
@@ -111,6 +112,8 @@ class Proxy:
         self.carried = Carried()
         self.port = own_port
         self._server: asyncio.Server | None = None
+        self._free_s = {"asks": 0.0, "answers": 0.0}
+        """True second from which the narrow part of each way is free again."""
         self._pairs: dict[asyncio.Task[None], tuple[asyncio.StreamWriter, ...]] = {}
 
     @property
@@ -193,7 +196,7 @@ class Proxy:
         waiting: "asyncio.Queue[tuple[float, bytes]]",
         chance: np.random.Generator,
     ) -> None:
-        rest, free_s, held = b"", 0.0, b""
+        rest, last_s, held = b"", 0.0, b""
         while True:
             way: Way = getattr(self._line, name)
             try:
@@ -214,8 +217,8 @@ class Proxy:
                 self.carried.frames += 1
                 out, held = self._fate(way, chance, piece, held)
                 for one in out:
-                    free_s = self._due_s(way, chance, len(one), free_s)
-                    await waiting.put((free_s, one))
+                    last_s = max(last_s, self._due_s(name, way, chance, len(one)))
+                    await waiting.put((last_s, one))
 
     def _fate(
         self, way: Way, chance: np.random.Generator, piece: bytes, held: bytes
@@ -235,18 +238,20 @@ class Proxy:
             return [], b"".join(out)
         return out, b""
 
-    def _due_s(self, way: Way, chance: np.random.Generator, size: int, free_s: float) -> float:
-        """Return the true second at which a segment arrives; never before the one ahead of it."""
+    def _due_s(self, name: str, way: Way, chance: np.random.Generator, size: int) -> float:
+        """Return the true second at which a segment arrives."""
         late_s = way.delay_s
         if way.jitter_s:
             late_s = max(0.0, late_s + way.jitter_s * float(chance.uniform(-1.0, 1.0)))
         again = 0
         while way.loss and again < RETRIES and chance.random() < way.loss:
-            late_s += RETRY_S * 2**again
+            late_s += way.retry_s * 2**again
             again += 1
         self.carried.lost += again
-        now_s = self._clock.true_s()
-        return max(now_s + late_s, max(now_s, free_s) + 8 * (size + HEADERS) / way.bit_per_s)
+        self._free_s[name] = (
+            max(self._clock.true_s(), self._free_s[name]) + 8 * (size + HEADERS) / way.bit_per_s
+        )
+        return self._free_s[name] + late_s
 
     async def _give_out(
         self, name: str, writer: asyncio.StreamWriter, waiting: "asyncio.Queue[tuple[float, bytes]]"

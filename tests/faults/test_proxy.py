@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hil.proxy import CUT, DEAF, GOOD, RETRY_S, Line, Proxy, Way, frames, slices
-from vpp.clock import RealClock, Schedule, monotonic_s
+from vpp.clock import RealClock
 
 
 def frame(tid: int, size: int = 4) -> bytes:
@@ -172,11 +172,3 @@ def test_slices_and_frames_are_inverse():
     data = frame(1) + frame(2, 9) + b"\0\3"
     assert b"".join(slices(data, 3)) == data
     assert frames(data) == ([frame(1), frame(2, 9)], b"\0\3")
-
-
-@pytest.fixture
-def clock() -> RealClock:
-    from datetime import datetime, timezone
-
-    start = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
-    return RealClock(Schedule(origin_true_s=monotonic_s(), segments=((start, 1.0),)))
