@@ -11,7 +11,7 @@ from controllers.acting.lease import BLIND_CYCLES
 from controllers.acting.seat import Seat
 from controllers.acting.tie import TOLERANCE_MW, WINDOW_S, TieWindow
 from vpp.park.model import Park
-from vpp.types import Ack, Mode, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
+from vpp.types import Ack, Link, Mode, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
 
 FAULT = 3.0
 """Code of point `status` of a device that is out (docs/architecture.md)."""
@@ -77,9 +77,9 @@ def deviation(
 
 
 def of_endpoints(
-    readings: Mapping[str, Reading], pulses: Mapping[str, Pulse], cycle: int
+    readings: Mapping[str, Reading], pulses: Mapping[str, Pulse], cycle: int, links: Mapping[str, Link]
 ) -> Iterator[Condition]:
-    """Name silent endpoints, and devices that say themselves what is wrong.
+    """Name silent endpoints with what their links say, and devices that say themselves what is wrong.
 
     In the first cycles after a start an endpoint that has not answered yet is not silent.
     """
@@ -92,6 +92,8 @@ def of_endpoints(
                 text = f"{name} answers, but its heartbeat stands still"
             else:
                 text = f"{name} is silent for {_span(reading.age_s)}"
+            if name in links and links[name].reason:
+                text += f": {links[name].reason}"
             if not never or cycle > START_CYCLES:
                 yield Condition(id=f"silent:{name}", severity=Severity.ALARM, source=name, text=text)
             continue

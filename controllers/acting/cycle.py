@@ -246,7 +246,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
     """Settle the alarm board and journal what came and went."""
     plan, now = core.force.plan if core.force is not None else None, moment.now
     causes = [
-        *conditions.of_endpoints(core.readings, core.pulses, core.cycle),
+        *conditions.of_endpoints(core.readings, core.pulses, core.cycle, core.field.links()),
         *conditions.of_writes(acks, core.readings),
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
         *delivery.of_intruders(core),

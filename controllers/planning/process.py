@@ -13,8 +13,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from controllers.planning import derates
 from controllers.planning.day_ahead import Inbox
 from controllers.planning.news import is_news
+from controllers.planning.outages import free_of
 from controllers.planning.planner import Planner
 from controllers.planning.release import Released
 from controllers.planning.slots import first_step
@@ -52,7 +54,9 @@ class Desk:
     seen: Snapshot | None = None
     """What the last plan was made from."""
     counts: Counter[str] = field(default_factory=Counter)
-    """offered, refused, failed, late, lost."""
+    """offered, refused, failed, late, lost, reloaded."""
+    names: frozenset[str] | None = None
+    """Endpoints of control's snapshots; other ones mean that control reads another park."""
     inbox: Inbox | None = None
     """Day-ahead plans and pins of the run; None for a plant in memory."""
 
@@ -94,6 +98,7 @@ def replan(desk: Desk, snapshot: Snapshot, deadline_s: float) -> Released:
             log.info("day-ahead plan taken over", id=taken.plan.id, approved=taken.approved is not None)
         if desk.inbox.trouble:
             log.error("not read", reason=desk.inbox.trouble)
+    pins = free_of(pins, tuple(derates.pins(park, snapshot)))
     steps = steps_left(park, at, desk.plan)
     forecast = outlook(park, at, first_step(at, park.horizon.step_min), steps)
     forecast = nowcast(park, forecast, at, measured_mw(park, snapshot))
@@ -116,13 +121,13 @@ async def serve(park: Park, clock: Clock, state: StateDir, start: datetime, stop
     """
     desk = Desk(park=park, planner=await asyncio.to_thread(Planner, park), inbox=Inbox(state=state))
     ended = asyncio.ensure_future(stop.wait())
-    while not stop.is_set():
+    while not stop.is_set() and not desk.counts["reloaded"]:
         work = asyncio.ensure_future(_attend(desk, clock, state, start))
         await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
-        if not stop.is_set():
+        if not stop.is_set() and not desk.counts["reloaded"]:
             desk.counts["lost"] += 1
             await clock.sleep_true(CONNECT_S / 4)
     ended.cancel()
@@ -138,6 +143,12 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
                 # a control that was stopped keeps its connections open: another one may act by now
                 async with asyncio.timeout(SILENCE_S):
                     measured = await anext(snapshots)
+                names = frozenset(measured.readings)
+                if desk.names not in (None, names):
+                    # control took over another park: the supervisor starts a planner that reads it
+                    desk.counts["reloaded"] += 1
+                    return
+                desk.names = names
                 snapshot = replace(measured, at=max(measured.at, start))
                 # control without a plan needs one at once, whatever the period
                 wanting = snapshot.plan_id is None and desk.plan is None
