@@ -141,6 +141,8 @@ class Core:
     """Last answers by order id, so that a repeated order has no second effect."""
     taken: deque[str] = fresh(default_factory=partial(deque, maxlen=MAX_TAKEN))
     """Ids of the last commands that took effect."""
+    unsaved: bool = False
+    """True where the memory is to be written again in the next cycle."""
     remarks: int = 0
     """New remarks of other processes since the last cycle."""
     missed_ticks: int = 0
@@ -153,6 +155,11 @@ class Core:
             for name, load in self.park.loads.items()
             if load.blocks
         }
+
+    @property
+    def owns_folder(self) -> bool:
+        """False where another control may have gone on with the state folder meanwhile."""
+        return self.seat is None or self.seat.owns()
 
     def look_around(self) -> None:
         """Judge by the registers just read whether this control may act in this cycle."""
@@ -177,4 +184,4 @@ class Core:
             moved=self.moved,
         )
         if self.memory_file is not None:
-            save(self.memory_file, memory)
+            self.unsaved = not (self.owns_folder and save(self.memory_file, memory))

@@ -128,7 +128,7 @@ async def run(core: Core) -> Snapshot:
     assured, requests = _decide(core, moment)
     acks = await _act(core, moment, assured, requests) if core.acting else {}
     _alarms(core, moment, assured, acks)
-    if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0:
+    if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0 or core.unsaved:
         core.remember()
     core.snapshot = freeze(core, moment)
     core.log.append(core.snapshot)

@@ -42,7 +42,7 @@ class Post:
         """Take the journal, memory and socket that belong to the place it has now."""
         state, seat = self._state, self.seat
         if seat.renew():
-            self.journal = Journal(state.journal, self._clock, may_write=lambda: seat.fresh)
+            self.journal = Journal(state.journal, self._clock, may_write=seat.owns)
             path = state.socket
             # whoever served it has lost the folder; a stopped process would still accept
             path.unlink(missing_ok=True)

@@ -52,8 +52,12 @@ class Seat:
 
     @property
     def fresh(self) -> bool:
-        """True while the hold on the folder was renewed lately: what is written into it is not mixed."""
+        """True while the hold on the folder was renewed lately: nobody else has taken it meanwhile."""
         return self.holds and self._clock.true_s() - self._beat_s <= self.terms().hold_s
+
+    def owns(self) -> bool:
+        """Return whether the folder is still this process's to write: no successor has a number in it."""
+        return self.fresh or (self.holds and self._newest()[0] == self.lease.number)
 
     @property
     def may_send(self) -> bool:

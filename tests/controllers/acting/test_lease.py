@@ -135,7 +135,9 @@ def test_a_holder_that_stands_still_loses_the_folder_after_the_patience(seat, cl
     assert not second.take()
     clock.advance(0.1)
     assert not first.fresh
+    assert first.owns(), "it may still write into the folder"
     assert second.take()
+    assert not first.owns()
     assert not first.renew()
     assert (first.holds, first.active, first.lease.lost) == (False, False, True)
 

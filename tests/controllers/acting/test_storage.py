@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from controllers.acting import intake
+from controllers.acting import intake, memory
 from controllers.acting.build import build_control
 from vpp.journal import Journal, read, verify
 from vpp.journal import segments as segments_module
@@ -221,3 +221,19 @@ async def test_a_damaged_memory_is_set_aside_and_told(started, clock):
     clock.advance(1)
     assert "set aside" in alarm(await again.cycle(), "memory")
     assert (started.state.root / "control.memory.damaged").exists()
+
+
+async def test_what_a_full_disk_did_not_take_is_remembered_as_soon_as_there_is_room(
+    started, clock, dispatch, monkeypatch
+):
+    control = started(clock)
+    clock.advance(1)
+    await control.cycle()
+    path = started.state.root / "control.memory"
+    with monkeypatch.context() as patched:
+        patched.setattr(memory.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+        assert (await control.take(dispatch())).accepted
+        assert memory.load(path).orders == ()
+    clock.advance(1)
+    await control.cycle()
+    assert [order.id for order in memory.load(path).orders] == ["o1"]
