@@ -31,6 +31,8 @@ _ACTUATOR = ("position", "heartbeat", "setpoint_position", "epoch")
 _TIE = ("frequency_hz", "vm_pu")
 _TIMERS = (("ttl_s", "reversion_s"), ("reversion_total_s",))
 """Either pair of timers, or one timer for both."""
+_EVERY_POLL = ("p_mw", "heartbeat", "breakers", "trimmed_mw", "position")
+"""What is judged each cycle."""
 _WRITTEN = ("setpoint_", "reversion_", "block_", "test_", "epoch", "sequence", "ttl_s", "trim_mw")
 
 
@@ -103,6 +105,8 @@ def _row_faults(row: Row[Point], rows: Sequence[Row[Point]]) -> Iterator[Fault]:
         yield row.fault("access", f"rw in the read-only table {point.table}", "r")
     if point.access is Access.READ and point.point.startswith(_WRITTEN):
         yield row.fault("access", f"{quoted(point.point)} is a command but read-only", "rw")
+    if point.rate == "slow" and point.point in _EVERY_POLL:
+        yield row.fault("rate", f"{quoted(point.point)} is slow", "fast: control needs it at every poll")
     if point.scale == 0:
         yield row.fault("scale", "0", "another number")
     if point.sentinel is not None and not 0 <= point.sentinel < 1 << 16 * WIDTH[point.type]:

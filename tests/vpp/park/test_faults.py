@@ -42,6 +42,26 @@ def add(file: str, text: str) -> Edit:
     return edit
 
 
+def in_turn(*edits: Edit) -> Edit:
+    def edit(folder: Path) -> None:
+        for one in edits:
+            one(folder)
+
+    return edit
+
+
+def each(file: str, start: str, its: str, others: str) -> Edit:
+    """Add a cell to every row: `its` to the one that begins so, `others` to the rest; not to the header."""
+
+    def edit(folder: Path) -> None:
+        head, *rows = (folder / file).read_text("utf-8").splitlines()
+        assert any(row.startswith(start) for row in rows)
+        longer = [row + (its if row.startswith(start) else others) for row in rows if row]
+        (folder / file).write_text("\n".join([head, *longer]) + "\n", "utf-8")
+
+    return edit
+
+
 def raw(file: str, data: bytes) -> Edit:
     return lambda folder: (folder / file).write_bytes(data) and None
 
@@ -224,6 +244,31 @@ CASES: dict[str, tuple[Edit, str]] = {
     "profile file missing": (
         add("park.toml", '[[profile]]\nresource="PV"\nfile="x.csv"\ncolumn="p"\nunit="MW"\nlabel="start"\n'),
         r"x.csv: missing",
+    ),
+    "a heartbeat that is read now and then": (
+        in_turn(
+            swap("registers/caes.csv", "sync_group\n", "sync_group,rate\n"),
+            each("registers/caes.csv", "heartbeat,input,1012,uint32,big,1,,,1,r,,", ",slow", ",fast"),
+        ),
+        r'registers/caes.csv:\d+ rate: "heartbeat" is slow; expected fast',
+    ),
+    "a device too patient": (
+        in_turn(
+            swap("meters.csv", "port,unit\n", "port,unit,timeout_ms\n"),
+            each("meters.csv", "TIE", ",60000", ",400"),
+        ),
+        r"meters.csv:2 timeout_ms: \"60000\"; expected 5000 or less",
+    ),
+    "TLS without certificates": (
+        in_turn(
+            swap("meters.csv", "port,unit\n", "port,unit,security\n"),
+            each("meters.csv", "TIE", ",tls", ",none"),
+        ),
+        r"meters.csv:2 security: \"tls\"; expected a table \[security\] in park.toml",
+    ),
+    "certificates that are not there": (
+        add("park.toml", '\n[security]\nca = "ca.pem"\ncertificate = "c.pem"\nkey = "c.key"\n'),
+        r'park.toml security.ca: no file "ca.pem"; expected PEM',
     ),
 }
 
