@@ -9,9 +9,10 @@ import numpy as np
 
 from controllers.planning.blocks.block import Block
 from controllers.planning.checker.pins import breaches, steps_of
+from controllers.planning.lazy_rows import Row
 from controllers.planning.problem import Model
 from controllers.planning.slots import Situation
-from controllers.planning.solve import Row, SolveStatus, WarmSolver
+from controllers.planning.solve import SolveStatus, WarmSolver
 from controllers.planning.stakes import slack_prices
 from vpp.park.model import Park
 from vpp.types import Array, Hold, Pin, Plan, PlanLabel, Relaxation
@@ -126,6 +127,10 @@ def _asked(block: Block, pin: Pin, situation: Situation, slot: int) -> Iterator[
             yield "p_mw", pin.p_mw - ROOM_MW, pin.p_mw + ROOM_MW
         case Hold.WITHIN:
             yield "p_mw", -pin.p_mw, pin.p_mw
+        case Hold.LEAST:
+            yield "p_mw", pin.p_mw - ROOM_MW, np.inf
+        case Hold.MOST:
+            yield "p_mw", -np.inf, pin.p_mw + ROOM_MW
         case Hold.SERVE:
             yield "p_mw", -np.inf, -situation.load_mw[pin.element][slot]
         case Hold.OFF:

@@ -18,6 +18,10 @@ class Hold(StrEnum):
     """A battery does not charge, a CAES plant runs its turbine."""
     WITHIN = "within"
     """Power stays within -p_mw and p_mw: a derated device. Only planned outages ask it."""
+    LEAST = "least"
+    """Power stays at or above p_mw: a device that was found to give no less. Only control asks it."""
+    MOST = "most"
+    """Power stays at or below p_mw: a device that was found to give no more. Only control asks it."""
     SERVE = "serve"
     """A load is not interrupted."""
 
@@ -34,4 +38,4 @@ class Pin:
     end: datetime
     hold: Hold
     p_mw: float = 0.0
-    """With `Hold.POWER` and `Hold.WITHIN`."""
+    """With `Hold.POWER`, `WITHIN`, `LEAST` and `MOST`."""

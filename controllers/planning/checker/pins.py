@@ -26,7 +26,7 @@ def breaches(park: Park, plan: Plan) -> Iterator[tuple[Pin, int, float, str, str
             amount = _off_by(park, plan, pin, step)
             if amount > POWER_MW:
                 now = float(plan.series[pin.element]["p_mw"][step])
-                named = pin.hold in (Hold.POWER, Hold.WITHIN)
+                named = pin.hold in (Hold.POWER, Hold.WITHIN, Hold.LEAST, Hold.MOST)
                 asked = f"{pin.p_mw:g} MW" if named else pin.hold.value
                 words = (
                     f"asked {asked}, planned {now:.2f} MW: stored energy, rating, running times, weather "
@@ -44,6 +44,10 @@ def _off_by(park: Park, plan: Plan, pin: Pin, step: int) -> float:
             return abs(series["p_mw"] - pin.p_mw)
         case Hold.WITHIN:
             return max(0.0, abs(series["p_mw"]) - pin.p_mw)
+        case Hold.LEAST:
+            return max(0.0, pin.p_mw - series["p_mw"])
+        case Hold.MOST:
+            return max(0.0, series["p_mw"] - pin.p_mw)
         case Hold.SERVE:
             return series.get("shed_mw", 0.0)
         case Hold.CHARGE:
