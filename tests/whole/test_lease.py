@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from vpp.clock import monotonic_s
+from controllers.acting.modbus_field import ModbusField
+from vpp.clock import RealClock, monotonic_s
 from vpp.errors import DeviceFailure, TimedOut
 from vpp.journal import read, verify
 from vpp.link import LinkClient
-from vpp.park import copy_park, endpoints, load_park
+from vpp.park import copy_park, endpoints, load_park, with_port_base
 from vpp.seeds import generator
 from vpp.service.ready import free_base
 from vpp.state_dir import StateDir
-from vpp.types import DispatchOrder, Reply, RestoreOrder, ShedOrder, ShedReport, Snapshot
+from vpp.types import DispatchOrder, Reply, RestoreOrder, Setpoint, ShedOrder, ShedReport, Snapshot, Source
 
 Plant = Controls = Any
 """`conftest.BarePlant` and `conftest.Controls`; fixtures bring them, since tests are no package."""
@@ -150,6 +151,35 @@ async def test_on_two_machines_the_registers_alone_decide(
         check_one_after_the_other(plant, begun_s)
         for state in (here, there):
             assert verify(state.journal).ok
+
+
+def told(plant: Plant, device: str, epoch: int, p_mw: float) -> Setpoint:
+    still = {"q_mvar": 0.0, "h2_kg_per_h": 0.0, "p_min_mw": -1.0, "p_max_mw": 1.0, "reversion_mw": 0.0}
+    trust = {"issued_at": plant.now(), "ttl_s": 60.0, "reversion_s": 60.0, "source": Source.PLAN}
+    return Setpoint(device=device, epoch=epoch, sequence=1, p_mw=p_mw, **still, **trust)
+
+
+async def test_every_device_fences_a_stale_controller_off_even_one_that_looks_at_nothing(
+    plant: Plant,
+) -> None:
+    park = with_port_base(load_park("small10"), plant.settings.port_base)
+    clock, begun_s = RealClock(plant.settings.schedule), monotonic_s()
+    async with ModbusField(park, clock) as field:
+        for _ in range(100):
+            readings = await field.read()
+            if all(readings[name].quality == "good" for name in park.resources):
+                break
+            await clock.sleep_true(0.05)
+        above = int(max(readings[name].values["epoch"] for name in park.resources)) + 1
+        acks = await field.write([told(plant, name, above, -0.5) for name in park.resources])
+        assert {ack.outcome for ack in acks.values()} == {"acknowledged"}
+        stale = await field.write([told(plant, name, above - 1, 0.5) for name in park.resources])
+        assert "acknowledged" not in {ack.outcome for ack in stale.values()}
+        readings = await field.read()
+        for name in park.resources:
+            values = readings[name].values
+            assert (values["epoch"], values["setpoint_mw"]) == (above, pytest.approx(-0.5, abs=0.01)), name
+    assert {row["device"] for row in plant.log("fenced", since_s=begun_s)} == set(park.resources)
 
 
 class Crashes:
@@ -295,7 +325,8 @@ async def test_crash_at_a_thousand_random_moments(
             reverted += await crashes.check_reversion(4.0)
             print(f"{k + 1} kills, {crashes.alive} of a control that acted", flush=True)
     crashes.check()
-    figures = f"{len(crashes.answers)} answers, {crashes.repeated} repeated, {reverted} reversions"
-    print(f"{KILLS} kills, {crashes.alive} while it acted: {figures}")
+    print(
+        f"{KILLS} kills: {len(crashes.answers)} answers, {crashes.repeated} repeated, {reverted} reversions"
+    )
     assert reverted > KILLS // 50
     assert crashes.alive > KILLS // 4
