@@ -112,12 +112,13 @@ def conditions(core: Core) -> Iterator[Condition]:
         yield Condition(
             id="restore:waits", severity=Severity.INFORMATION, source="control", text=core.sheds.waits
         )
-    for name, calls in core.calls(core.clock.plant_now()).items():
-        if calls["locked_min"] > 0:
+    now = core.clock.plant_now()
+    for name, entry in core.ledger.items():
+        if (minutes := ledger.locked_min(entry, now)) > 0:
             yield Condition(
                 id=f"locked:{name}",
                 severity=Severity.ACTION,
                 source=name,
                 text=f"{name} was cut {ledger.LOCK_AFTER} times within {ledger.LOCK_WINDOW_MIN:.0f} min: "
-                f"left alone for {calls['locked_min']:.0f} min",
+                f"left alone for {minutes:.0f} min",
             )
