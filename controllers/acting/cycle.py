@@ -38,6 +38,7 @@ from vpp.link import Message
 from vpp.types import (
     Ack,
     Mode,
+    Outcome,
     Plan,
     Quality,
     Reply,
@@ -147,6 +148,8 @@ async def _act(
     present.note_sending(core, core.clock.plant_now())
     delivery.begin(core, sent)
     acks = await core.field.write([*sent, *moved, *trimmed])
+    if failed := {name: ack for name, ack in acks.items() if ack.outcome is not Outcome.ACKNOWLEDGED}:
+        core.journal.append("acks", failed)
     delivery.answered(core, acks)
     core.setpoints |= {setpoint.device: setpoint for setpoint in sent}
     await emergency.open_breakers(core, moment.now)
@@ -216,7 +219,7 @@ def _rows(core: Core, moment: Moment, requests: Mapping[str, targets.Request]) -
     measured |= {name: measured[name] + drift for name, drift in still.items()}
     rows: tuple[Row, ...] = ()
     if moment.import_mw is not None:
-        aim_mw = tie.AIM_SHARE * core.park.contracts.tie.import_max_mw
+        aim_mw = tie.aim_mw(core.park.contracts.tie.import_max_mw, moment.dt_s)
         limits = (moment.import_max_mw, moment.export_max_mw)
         allowed = tie.allowed_now_mw(core.tie, moment.now, *limits, aim_mw)
         rows = tie_rows(

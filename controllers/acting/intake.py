@@ -63,6 +63,7 @@ def _plan(core: Core, offer: PlanOffer) -> Reply:
         return Reply(id=plan.id, accepted=False, reason=reason)
     core.force = following.in_force(plan, offer.sensitivities, core.park)
     core.journal.append("plan", plan)
+    core.journal.append("sensitivities", offer.sensitivities)
     if core.plan_file is not None and core.owns_folder:
         _store(core, wire.encode(offer))
     return Reply(id=plan.id, accepted=True, reason="")

@@ -43,6 +43,10 @@ class LoggedSnapshot:
     quality: Mapping[str, Quality]
     setpoints: Mapping[str, Mapping[str, float]]
     """By device `p_mw`, `h2_kg_per_h`, `sequence` of the last command."""
+    began_at: datetime | None = None
+    """Plant time that the cycle acted on; None in journals older than this field."""
+    true_s: float = math.nan
+    """Monotonic second at which it decided."""
 
 
 def _layout(snapshot: Snapshot) -> Layout:
@@ -88,6 +92,8 @@ class SnapshotLog:
             snapshot.month_peak_mw,
             snapshot.missed_ticks,
             snapshot.dropped_plans,
+            snapshot.at.isoformat(),
+            snapshot.true_s,
         )
         self._journal.append("snapshot", (head, _struct(layout).pack(*numbers)))
 
@@ -117,7 +123,8 @@ def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
         row = {point: next(numbers) for point in points}
         values[name] = {point: x for point, x in row.items() if math.isfinite(x)}
     setpoints = {d: {c: next(numbers) for c in SETPOINT_COLUMNS} for d in layout[1]}
-    cycle, epoch, plan_id, following, mean, limit, peak, missed, dropped = head
+    cycle, epoch, plan_id, following, mean, limit, peak, missed, dropped = head[:9]
+    began_at, true_s = head[9:] or (None, math.nan)
     return LoggedSnapshot(
         at=record.at,
         rate=record.rate,
@@ -133,4 +140,6 @@ def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
         values=values,
         quality=quality,
         setpoints=setpoints,
+        began_at=datetime.fromisoformat(began_at) if began_at else None,
+        true_s=true_s,
     )

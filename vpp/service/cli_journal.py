@@ -1,6 +1,7 @@
 """`vpp journal ...`: prove and read what control has written."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +13,12 @@ from vpp.service.terminal import say, to_json
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    journal = typer.Typer(help="Verify or read the journal.", no_args_is_help=True, rich_markup_mode=None)
+    journal = typer.Typer(
+        help="Verify, read or replay the journal.", no_args_is_help=True, rich_markup_mode=None
+    )
     journal.command("verify")(verify)
     journal.command("show")(show)
+    journal.command("replay")(replay)
     app.add_typer(journal, name="journal")
 
 
@@ -50,6 +54,31 @@ def show(
         return
     for row, record in zip(rows, records, strict=True):
         say(f"{record.at.isoformat(timespec='seconds')} {record.kind:16} {str(row['value'])[:400]}")
+
+
+def replay(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[STATE]", help="State folder; default below .yuanwang.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run control again on what it recorded; exit 6 and the first difference where it decides otherwise."""
+    import asyncio
+
+    from controllers.acting import replay as again
+    from vpp.park import load_park
+    from vpp.service.runs import find_recorded
+
+    state = find_recorded(folder)
+    found = asyncio.run(again.replay(load_park(state.read_settings().park), state.journal))
+    if as_json:
+        say(to_json(found))
+    elif found.difference:
+        say(f"DIFFERENT: {found.difference}")
+    else:
+        counted = f"{found.cycles} cycles with {found.setpoints} commands"
+        say(f"equal: {counted} come out as recorded; ended by {found.ended}")
+    raise typer.Exit(ExitCode.DEVICE if found.difference else ExitCode.OK)
 
 
 def _readable(value: Any) -> Any:
