@@ -17,6 +17,9 @@ PATIENCE_CYCLES = 2.0
 """Patience is at least so many control cycles; assumption: one missed tick is no death."""
 HOLD_SHARE = 0.75
 """Share of the patience for which a control that has not renewed its lease may still send."""
+PARTIAL_PATIENCE = 4.0
+"""Times the patience for one that hears fewer than half of what the other commands: it may be cut off itself;
+assumption."""
 MAX_EPOCH = 2**31
 """A greater number in an epoch register is noise: to believe it would leave no room for the next epoch."""
 BLIND_CYCLES = 3
@@ -50,7 +53,7 @@ class Sight:
     twin: str
     """Endpoint that holds this control's epoch with a sequence number it has not sent; empty: none."""
     marks: Mapping[str, tuple[float, ...]]
-    """By endpoint its command registers: where they change, somebody is alive."""
+    """By endpoint its epoch, then its command registers: where they change, somebody is alive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,8 @@ class Lease:
     cycles: int = 0
     """Reads of the field so far while it was passive."""
     heard: int = 0
+    partial: bool = False
+    """True while fewer than half of the endpoints that the other one commands are heard."""
     lost: bool = False
     """True where it acted and another took over: it needs a sign of death to act again."""
 
@@ -110,7 +115,7 @@ def sight(
         if there == epoch and values.get("sequence", 0.0) > sent.get(name, 0):
             twin = name
         if marking:
-            marks[name] = tuple(values[point] for point in points if point in values)
+            marks[name] = (float(there), *(values[point] for point in points if point in values))
     return Sight(heard=heard, epoch=highest, twin=twin, marks=marks)
 
 
@@ -133,13 +138,18 @@ def watch(lease: Lease, seen: Sight, now_s: float) -> Lease:
             lease, active=False, lost=True, highest=highest, since_s=now_s, text=text, marks={}, cycles=0
         )
     alive = any(name in lease.marks and lease.marks[name] != mark for name, mark in seen.marks.items())
+    marks = {**lease.marks, **seen.marks}
+    commanded = [name for name, mark in marks.items() if mark[0] == highest]
+    heard = sum(name in seen.marks for name in commanded)
     return replace(
         lease,
         highest=highest,
         heard=seen.heard,
         cycles=lease.cycles + 1,
-        since_s=now_s if alive else lease.since_s,
-        marks={**lease.marks, **seen.marks},
+        # who hears none of those endpoints has missed every sign
+        since_s=now_s if alive or (commanded and not heard) else lease.since_s,
+        partial=2 * heard < len(commanded),
+        marks=marks,
         text=f"another control acts with epoch {highest}" if alive else lease.text,
     )
 
@@ -155,5 +165,6 @@ def may_claim(lease: Lease, limits: Terms, now_s: float, *, standby: bool) -> bo
         return False
     if lease.heard == 0:
         return not standby and not lease.lost and lease.cycles >= BLIND_CYCLES
+    patience_s = limits.patience_s * (PARTIAL_PATIENCE if lease.partial else 1.0)
     ours = lease.highest < lease.number and not lease.lost and (lease.highest > 0 or not standby)
-    return ours or (now_s - lease.since_s > limits.patience_s and lease.cycles > 1)
+    return ours or (now_s - lease.since_s > patience_s and lease.cycles > 1)

@@ -54,11 +54,11 @@ def test_one_that_hears_nothing_knows_nothing():
 
 
 def test_every_change_of_a_command_register_is_a_sign_of_life():
-    now = watch(lease(highest=9), seen(9, A=(1.0,), B=(2.0,)), 1.0)
+    now = watch(lease(highest=9), seen(9, A=(9.0, 1.0), B=(9.0, 2.0)), 1.0)
     assert now.since_s == 0.0
-    now = watch(now, seen(9, A=(1.0,), B=(2.0,)), 2.0)
+    now = watch(now, seen(9, A=(9.0, 1.0), B=(9.0, 2.0)), 2.0)
     assert now.since_s == 0.0
-    now = watch(now, seen(9, B=(2.5,)), 3.0)
+    now = watch(now, seen(9, B=(9.0, 2.5)), 3.0)
     assert now.since_s == 3.0
     assert "epoch 9" in now.text
 
@@ -70,6 +70,19 @@ def test_an_acting_control_gives_way_to_a_higher_epoch_and_to_its_own_in_other_h
     assert (overtaken.active, overtaken.lost, overtaken.since_s) == (False, True, 1.0)
     assert "epoch 6" in overtaken.text
     assert not watch(acting, seen(5, twin="BESS1"), 1.0).active
+
+
+def test_one_that_hears_little_of_what_the_other_commands_does_not_take_its_silence_for_death():
+    every = {"A": (9.0, 1.0), "B": (9.0, 2.0), "C": (9.0, 3.0), "LOAD": (4.0, 0.0)}
+    now = watch(lease(highest=9, lost=True), seen(9, **every), 1.0)
+    assert not now.partial
+    apart = watch(now, seen(9, LOAD=(4.0, 0.0)), 11.5)
+    assert apart.since_s == 11.5, "the other one never wrote to this load"
+    little = watch(now, seen(9, A=(9.0, 1.0)), 11.5)
+    assert not may_claim(little, LIMITS, 11.5, standby=True)
+    assert may_claim(little, LIMITS, 40.5, standby=True)
+    most = watch(now, seen(9, A=(9.0, 1.0), B=(9.0, 2.0)), 11.5)
+    assert may_claim(most, LIMITS, 11.5, standby=True)
 
 
 def reading(at=START, quality=Quality.GOOD, **values):
