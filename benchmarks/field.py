@@ -145,8 +145,10 @@ def polls() -> bool:
     return ok
 
 
-async def trips(ports: list[int], dead: int, orders: int) -> tuple[list[float], float, int]:
-    """Return ms to each live breaker's acknowledgement, the greatest to settle all, how many never came."""
+async def trips(ports: list[int], dead: int, orders: int) -> tuple[list[float], float, int, float]:
+    """Return ms to each live breaker's acknowledgement, the greatest to settle all, how many never came,
+    and our own CPU ms per order.
+    """
     park = load_park("small10")
     load = park.loads["LD_ZN"]
     there = {f"L{k}": replace(load.endpoint, host="127.0.0.1", port=port) for k, port in enumerate(ports)}
@@ -157,17 +159,18 @@ async def trips(ports: list[int], dead: int, orders: int) -> tuple[list[float], 
         async with asyncio.timeout(60):
             while any(field.links()[f"{name}/shed"].state != "closed" for name in loads):
                 await CLOCK.sleep_true(0.2)
-        taken, settled, lost = [], 0.0, 0
+        taken, spent, settled, lost = [], [], 0.0, 0
         for k in range(orders):
             await CLOCK.sleep_true(1.0)
             await field.read()
-            start = CLOCK.true_s()
+            start, used_s = CLOCK.true_s(), cpu_s()
             acks = await field.trip(dict.fromkeys(loads, k & 1), False)
             settled = max(settled, (CLOCK.true_s() - start) * 1e3)
+            spent.append((cpu_s() - used_s) * 1e3)
             done = [acks[name] for name in live if acks[name].outcome is Outcome.ACKNOWLEDGED]
             lost += len(live) - len(done)
             taken += [(ack.done_true_s - start) * 1e3 for ack in done]
-    return taken, settled, lost
+    return taken, settled, lost, float(np.median(spent))
 
 
 def sheds() -> bool:
@@ -176,13 +179,13 @@ def sheds() -> bool:
     head = "".join(
         f"{word:>{width}s}" for word, width in (("p50", 8), ("p99", 8), ("worst", 8), ("settled", 9))
     )
-    print(f"\n{'order -> live breakers acknowledged, ms':44s}{head}{'lost':>6s}")
+    print(f"\n{'order -> live breakers acknowledged, ms':44s}{head}{'lost':>6s}{'CPU':>8s}")
     for latency_s in (0.0, 0.02):
         with busy(), peers.serving(500, latency_s, dead=10) as ports:
-            taken, settled, lost = uvloop.run(trips(ports, 10, 12))
+            taken, settled, lost, spent = uvloop.run(trips(ports, 10, 12))
         p50, p99 = np.percentile(taken, [50, 99])
         name = f"500 breakers, 10 dead, device latency {latency_s * 1e3:.0f} ms"
-        print(f"{name:44s}{p50:8.0f}{p99:8.0f}{max(taken):8.0f}{settled:9.0f}{lost:6d}")
+        print(f"{name:44s}{p50:8.0f}{p99:8.0f}{max(taken):8.0f}{settled:9.0f}{lost:6d}{spent:8.0f}")
         ok = ok and p99 <= 250 and settled <= 1000 and lost == 0
     return ok
 

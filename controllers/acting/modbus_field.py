@@ -19,8 +19,9 @@ LOOK_S = 0.1
 """True seconds that `look` waits at most: cut feeders are metered at 10 Hz."""
 WRITE_SHARE = 0.6
 """Greatest share of a cycle that `write` waits for answers."""
-TRIP_S = 1.0
-"""True seconds after which a shed goes on without an answer; the lane's own time-outs are shorter."""
+TRIP_S = 0.9
+"""True seconds after which a shed goes on without an answer, so that all is settled within one second; the
+lane's own time-outs are shorter."""
 KEEP_ALIVE_S = 2.0
 """True seconds between two cheap reads on an idle shed lane."""
 MAX_COILS = 16
