@@ -16,6 +16,7 @@ from controllers.acting.tie import (
     TOLERANCE_MW,
     TieWindow,
     advance,
+    aim_mw,
     allowed_now_mw,
     limits,
     metered_mwh,
@@ -210,3 +211,9 @@ def test_the_memory_round_trips_and_a_damaged_file_is_an_empty_one(tmp_path):
     for cut in range(len(raw)):
         path.write_bytes(raw[:cut])
         assert load(path) == Memory(damaged=True)
+
+
+def test_a_long_cycle_ends_its_quarter_hour_further_inside():
+    assert aim_mw(600.0, 1.0) == 0.6
+    assert aim_mw(600.0, 60.0) == pytest.approx(2.0)
+    assert aim_mw(600.0, 7200.0) == 30.0
