@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from math import inf
 
 from controllers.acting.alarms import Condition
 from controllers.acting.conditions import DEVIATION_MW, DEVIATION_SHARE, Deviation
@@ -48,22 +47,23 @@ def learn(core: Core, now: datetime) -> None:
         if away.cycles == 0 or sent is None or row.kind == "h2_store" or not is_due(row.kind, away, reading):
             continue
         asked_mw = core.expected[name].p_mw if row.kind in ("wind", "pv") else sent.p_mw
-        if row.kind == "bess" and not _steady(core, name, asked_mw, rating_mw):
+        given_mw = reading.values["p_mw"]
+        if row.kind == "bess" and not _unmeant(core, name, given_mw, asked_mw, rating_mw):
             continue
-        new = found(last, asked_mw, reading.values["p_mw"], now, rating_mw)
+        new = found(last, asked_mw, given_mw, now, rating_mw)
         if new is not None and new is not last:
             core.learned[name] = new
             core.journal.append("learned", {"device": name, "limit": new, "asked_mw": asked_mw})
 
 
-def _steady(core: Core, name: str, asked_mw: float, rating_mw: float) -> bool:
-    """Return whether a battery was to give the same for as many cycles as it is judged by.
+def _unmeant(core: Core, name: str, given_mw: float, asked_mw: float, rating_mw: float) -> bool:
+    """Return whether a battery gives what no command of the cycles that it is judged by asked of it.
 
-    A meter that shows the command before last, as at rate 1, would teach limits that are none.
+    A meter may show the command before last, as at rate 1: it would teach limits that are none.
     """
     near_mw = max(DEVIATION_MW, DEVIATION_SHARE * rating_mw) / 2
-    told = [sent.output_mw.get(name, inf) for sent in core.sent[-QUICK_CYCLES:]]
-    return all(abs(p_mw - asked_mw) <= near_mw for p_mw in told)
+    told = [asked_mw, *(sent.output_mw.get(name, given_mw) for sent in core.sent[-QUICK_CYCLES:])]
+    return not min(told) - near_mw <= given_mw <= max(told) + near_mw
 
 
 def within(core: Core, request: Request, name: str, now: datetime) -> Request:
