@@ -13,11 +13,11 @@ from controllers.planning.blocks import Block, all_blocks
 from controllers.planning.blocks.block import Bounds
 from controllers.planning.compiled import Compiled, values_of
 from controllers.planning.declared import deviation
+from controllers.planning.lazy_rows import Row
 from controllers.planning.limits import Limit, Tie, all_limits
 from controllers.planning.moves import all_moves
 from controllers.planning.prices import Prices, prices_of
 from controllers.planning.slots import Axis, Frame, Situation, axis, frame
-from controllers.planning.solve import Row
 from controllers.planning.stakes import slack_prices
 from network.contingency import AFTER
 from network.security import Cut
@@ -189,4 +189,5 @@ def row_of(model: Model, situation: Situation, cut: Cut) -> Row:
         coefficients=tuple(cut.coeff.values()),
         upper=cut.upper,
         price=price * model.frame.axis.step_h,
+        key=(slot, cut.name),
     )

@@ -1,8 +1,8 @@
 """The only file of planning that calls a solver: HiGHS, alive and warm behind a compiled problem."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -10,8 +10,12 @@ from typing import Any
 import highspy
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
+from controllers.planning.basis import Basis
 from controllers.planning.compiled import Compiled
+from controllers.planning.lazy_rows import Row, keys_of, with_rows
+from controllers.planning.reduced import Linear, Reduced, reduced
 from vpp.types import Array
 
 FEASIBILITY = 1e-6
@@ -64,69 +68,60 @@ class Solution:
     """Proven lower bound of the objective; nan where none."""
     words: str
     """The solver's own word."""
-    duals: Array = field(default_factory=lambda: np.empty(0))
-    """(rows,) of a linear problem, lazy rows last: change of the objective per unit of right-hand side."""
+    priced: Callable[[], Array] = lambda: np.empty(0)
+    """Computes the duals."""
+
+    @property
+    def duals(self) -> Array:
+        """(rows,) of a linear problem, lazy rows last: change of the objective per unit of right side."""
+        return self.priced()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A lazy row: sum(coefficient x column) - slack <= upper, the slack priced."""
-
-    columns: tuple[int, ...]
-    coefficients: tuple[float, ...]
-    upper: float
-    price: float
-    """CNY per unit of slack."""
+STATUSES = np.array(
+    [
+        highspy.HighsBasisStatus.kLower,
+        highspy.HighsBasisStatus.kBasic,
+        highspy.HighsBasisStatus.kUpper,
+        highspy.HighsBasisStatus.kZero,
+    ],
+    dtype=object,
+)
+"""By the codes of `Basis`."""
 
 
 class WarmSolver:
-    """One HiGHS instance that keeps its basis from solve to solve."""
+    """One HiGHS instance, and the basis from solve to solve.
+
+    The solver sees what bounds leave open (`reduced`); values, duals and basis are told of the whole.
+    """
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
         self._highs = highspy.Highs()
         for option, value in OPTIONS.items():
             self._highs.setOptionValue(option, value)
-        self._basis: Any = None
+        self._basis: Basis | None = None
+        self._cost: Array = np.empty(0)
         self._matrix: Any = None
         self._bounds: tuple[Array, Array, Array, Array] = (np.empty(0),) * 4
         self._rows: list[Row] = []
         self._loaded_rows: tuple[Array, Array] = (np.empty(0),) * 2
-        self._searching = False
+        self._start: Array = np.empty(0)
 
     def load(self, lower: Array, upper: Array) -> None:
         """Take over the present parameters and native bounds; lazy rows are dropped."""
-        cost, matrix, rhs = self._compiled.apply()
+        self._cost, self._matrix, rhs = self._compiled.apply()
         equal = self._compiled.equalities
         row_lower = np.full(len(rhs), -np.inf)
         row_lower[:equal] = rhs[:equal]
-        model = highspy.HighsLp()
-        model.num_col_, model.num_row_ = matrix.shape[1], matrix.shape[0]
-        model.col_cost_, model.col_lower_, model.col_upper_ = cost, lower, upper
-        model.row_lower_, model.row_upper_ = row_lower, rhs
-        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
-        model.a_matrix_.value_ = matrix.data
-        self._highs.passModel(model)
-        self._matrix, self._bounds, self._rows = matrix, (lower, upper, row_lower, rhs), []
-        self._loaded_rows, self._searching = (row_lower, rhs), False
-        if self._basis is not None:
-            self._highs.setBasis(self._basis)
+        self._bounds, self._rows, self._loaded_rows = (lower, upper, row_lower, rhs), [], (row_lower, rhs)
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Add lazy rows, each with a slack column of its own."""
-        for row in rows:
-            slack = self._highs.getNumCol()
-            self._highs.addCol(row.price, 0.0, highspy.kHighsInf, 0, np.empty(0, np.int32), np.empty(0))
-            columns = np.array([*row.columns, slack], dtype=np.int32)
-            values = np.array([*row.coefficients, -1.0])
-            self._highs.addRow(-highspy.kHighsInf, row.upper, len(columns), columns, values)
-            self._rows.append(row)
+        self._rows += rows
 
     def bound(self, lower: Array, upper: Array) -> None:
         """Change the native bounds of all columns of the compiled problem; rows and basis stay."""
-        n = len(lower)
-        self._highs.changeColsBounds(n, np.arange(n, dtype=np.int32), lower, upper)
         self._bounds = (lower, upper, *self._bounds[2:])
 
     def leave_out(self, rows: Sequence[slice]) -> None:
@@ -134,19 +129,15 @@ class WarmSolver:
         lower, upper = (edges.copy() for edges in self._loaded_rows)
         for span in rows:
             lower[span], upper[span] = -np.inf, np.inf
-        n = len(lower)
-        self._highs.changeRowsBounds(n, np.arange(n, dtype=np.int32), lower, upper)
         self._bounds = (*self._bounds[:2], lower, upper)
 
-    def problem(self) -> Any:
-        """Return the loaded problem with its rows, as the solver keeps it."""
-        return self._highs.getLp()
+    def problem(self) -> highspy.HighsLp:
+        """Return the loaded problem with its lazy rows, as HiGHS takes it."""
+        return _as_highs(self._whole(), 0.0)
 
     def suggest(self, x: Array) -> None:
-        """Give the search a solution to start from, (columns,) with the slacks of lazy rows."""
-        known = highspy.HighsSolution()
-        known.col_value = list(x)
-        self._highs.setSolution(known)
+        """Give the next search a solution to start from, (columns,) with the slacks of lazy rows."""
+        self._start = x
 
     def run(
         self,
@@ -159,62 +150,88 @@ class WarmSolver:
 
         `seconds` of true time are left; `gap_cny` is the absolute gap at which a search may stop.
         """
-        highs = self._highs
-        if len(integers) or self._searching:
-            self._mark(integers)
+        highs, part = self._highs, reduced(self._whole())
+        if part is None:
+            return _none(SolveStatus.INFEASIBLE, "bounds and rows contradict each other")
+        highs.passModel(_as_highs(part.rest, part.offset))
+        if len(integers):
+            self._prepare(part, integers)
+        else:
+            self._warm(part)
         # an LP's limit counts from the instance's first run, a search's from its own start (HiGHS 1.15)
         passed = 0.0 if len(integers) else highs.getRunTime()
         highs.setOptionValue("time_limit", passed + max(0.01, seconds))
         highs.setOptionValue("mip_abs_gap", gap_cny)
-        basis = highs.getBasis()
-        highs.run()
-        found = self._solution(integers)
-        if len(integers) and basis.valid:
-            # a search leaves none behind, and what follows is linear
-            highs.setBasis(basis)
-        return found
+        if highs.run() == highspy.HighsStatus.kError and not len(integers):
+            # a basis of another part of the problem may be too near a singular one
+            highs.clearSolver()
+            highs.run()
+        return self._solution(part, integers)
 
-    def _mark(self, integers: npt.NDArray[np.int64]) -> None:
-        n = self._highs.getNumCol()
-        kinds = np.full(n, int(highspy.HighsVarType.kContinuous), dtype=np.uint8)
-        kinds[integers] = int(highspy.HighsVarType.kInteger)
-        self._highs.changeColsIntegrality(n, np.arange(n, dtype=np.int32), kinds)
-        self._searching = len(integers) > 0
+    def _whole(self) -> Linear:
+        return with_rows(self._cost, self._matrix, self._bounds, self._rows)
 
-    def _solution(self, integers: npt.NDArray[np.int64]) -> Solution:
+    def _prepare(self, part: Reduced, integers: npt.NDArray[np.int64]) -> None:
+        """Mark the integers that are open, and hand over the solution to start from."""
+        marked = np.zeros(len(part.whole.cost), dtype=np.bool_)
+        marked[integers] = True
+        at = np.flatnonzero(marked[part.columns]).astype(np.int32)
+        kinds = np.full(len(at), int(highspy.HighsVarType.kInteger), dtype=np.uint8)
+        self._highs.changeColsIntegrality(len(at), at, kinds)
+        if len(self._start):
+            n = len(part.columns)
+            self._highs.setSolution(n, np.arange(n, dtype=np.int32), self._start[part.columns])
+            self._start = np.empty(0)
+
+    def _warm(self, part: Reduced) -> None:
+        """Hand over the last basis, as far as it goes."""
+        if self._basis is None:
+            return
+        columns, rows = self._basis.of(part, keys_of(self._rows))
+        basis = highspy.HighsBasis()
+        basis.col_status, basis.row_status = STATUSES[columns].tolist(), STATUSES[rows].tolist()
+        basis.valid = True
+        # the solver mends what has not as many basics as rows
+        basis.alien = True
+        self._highs.setBasis(basis)
+
+    def _solution(self, part: Reduced, integers: npt.NDArray[np.int64]) -> Solution:
         highs = self._highs
         status, info = highs.getModelStatus(), highs.getInfo()
         words = highs.modelStatusToString(status)
-        nothing = Solution(
-            status=SolveStatus.FAILED, x=np.empty(0), objective=math.nan, bound=math.nan, words=words
-        )
         if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
             self._basis = None
-            return replace(nothing, status=SolveStatus.INFEASIBLE)
+            return _none(SolveStatus.INFEASIBLE, words)
         stopped = status in (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit)
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-        if status != highspy.HighsModelStatus.kOptimal and not (stopped and feasible and len(integers)):
-            return nothing
-        x = np.array(highs.getSolution().col_value)
+        # nothing may be left open
+        best = status in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
+        if not best and not (stopped and feasible and len(integers)):
+            return _none(SolveStatus.FAILED, words)
+        solution = highs.getSolution()
+        own = np.array(solution.col_value)
+        x = part.restored(own)
         found = self.defect(x, integers)
         if found:
-            return Solution(
-                status=SolveStatus.FAILED, x=np.empty(0), objective=math.nan, bound=math.nan, words=found
-            )
-        if not len(integers) and highs.getNumRow() == len(self._bounds[2]):
-            # a basis with lazy rows fits no other problem
-            self._basis = highs.getBasis()
-        value = float(info.objective_function_value)
+            return _none(SolveStatus.FAILED, found)
+        duals = solution.row_dual
+        if not len(integers):
+            self._remember(part, own, np.array(solution.row_value))
+        value = float(part.whole.cost @ x)
         return Solution(
-            status=SolveStatus.OPTIMAL
-            if status == highspy.HighsModelStatus.kOptimal
-            else SolveStatus.FEASIBLE,
+            status=SolveStatus.OPTIMAL if best else SolveStatus.FEASIBLE,
             x=x,
             objective=value,
             bound=float(info.mip_dual_bound) if len(integers) else value,
             words=words,
-            duals=np.empty(0) if len(integers) else np.array(highs.getSolution().row_dual),
+            priced=lambda: np.empty(0) if len(integers) else part.duals(np.array(duals)),
         )
+
+    def _remember(self, part: Reduced, x: Array, activity: Array) -> None:
+        status, basic = self._highs.getBasicVariables()
+        if status == highspy.HighsStatus.kOk and len(basic) == len(activity):
+            self._basis = self._basis or Basis(len(self._bounds[0]), len(self._bounds[2]))
+            self._basis.take(part, keys_of(self._rows), basic, x, activity)
 
     def defect(self, x: Array, integers: npt.NDArray[np.int64]) -> str:
         """Return in words what is wrong with a solution, computed outside the solver; else ''."""
@@ -240,7 +257,19 @@ class WarmSolver:
             return "the solver's integers are not integral"
         return ""
 
-    @property
-    def lazy_rows(self) -> tuple[Row, ...]:
-        """Lazy rows in force."""
-        return tuple(self._rows)
+
+def _none(status: SolveStatus, words: str) -> Solution:
+    return Solution(status=status, x=np.empty(0), objective=math.nan, bound=math.nan, words=words)
+
+
+def _as_highs(of: Linear, offset: float) -> highspy.HighsLp:
+    model = highspy.HighsLp()
+    model.num_col_, model.num_row_, model.offset_ = len(of.cost), len(of.row_lower), offset
+    model.col_cost_, model.col_lower_, model.col_upper_ = of.cost, of.lower, of.upper
+    model.row_lower_, model.row_upper_ = of.row_lower, of.row_upper
+    rows, columns, values = of.entries
+    matrix = sparse.csc_matrix((values, (rows, columns)), shape=(model.num_row_, model.num_col_))
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
+    model.a_matrix_.value_ = matrix.data
+    return model

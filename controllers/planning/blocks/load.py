@@ -163,23 +163,27 @@ def closed_before(load: Load, situation: Situation) -> Array:
 
 
 def _committed(load: Load, situation: Situation) -> Bounds:
-    kept = situation.previous_series(load.id, "open_blocks")
+    """Return bounds that keep the calls of the previous plan, and with them what closes."""
+    window, kept = situation.window, situation.previous_series(load.id, "open_blocks")
     if kept is None:
         return {}
-    known = situation.window.active & ~np.isnan(kept)
-    running = situation.state.calls.get(load.id, {}).get("open_blocks", 0.0) > 0
-    call = np.where(known, kept > 0, False).astype(float)
-    call[: situation.window.first] = 0.0
-    call[situation.window.first - 1] = float(running)
-    change = np.diff(call, prepend=0.0)
-    counts = {
-        "open": kept,
-        "begun": np.cumsum(np.maximum(change, 0.0)),
-        "ended": np.cumsum(np.maximum(-change, 0.0)),
+    known = window.active & ~np.isnan(kept)
+    running = situation.state.calls.get(load.id, {}).get("open_blocks", 0.0)
+    count = np.where(known, kept, 0.0)
+    count[: window.first] = 0.0
+    count[window.first - 1] = running
+    change = np.diff(np.sign(count), prepend=0.0)
+    behind = known | ((np.arange(window.axis.n) >= window.end) & known[window.end - 1])
+    shut = np.maximum(0.0, -np.diff(count, prepend=0.0))
+    fixed = {
+        "open": (kept, known),
+        "begun": (np.cumsum(np.maximum(change, 0.0)), behind),
+        "ended": (np.cumsum(np.maximum(-change, 0.0)), behind),
+        "shut": (shut, behind),
     }
     return {
-        key: (np.where(known, value, -np.inf), np.where(known, value, np.inf))
-        for key, value in counts.items()
+        key: (np.where(where, value, -np.inf), np.where(where, value, np.inf))
+        for key, (value, where) in fixed.items()
     }
 
 
