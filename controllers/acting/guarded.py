@@ -6,6 +6,7 @@ from controllers.acting.field import unheard
 from controllers.acting.modbus_field import ModbusField
 from controllers.acting.seat import Seat
 from vpp.clock import Clock
+from vpp.park.model import Park
 from vpp.types import Ack, Link, Move, Outcome, Reading, Setpoint, Trim
 
 
@@ -24,6 +25,10 @@ class GuardedField:
     async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
         """Read some endpoints at once."""
         return await self._field.look(names)
+
+    def change(self, park: Park) -> None:
+        """Connect to what is new or elsewhere, let go of what is gone."""
+        self._field.change(park)
 
     def links(self) -> Mapping[str, Link]:
         """Return how every endpoint's circuit stands."""

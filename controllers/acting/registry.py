@@ -54,7 +54,11 @@ def _read(core: Core) -> Park:
         return load_park(core.park.folder)
     settings = StateDir(core.memory_file.parent).read_settings()
     park = load_park(settings.park)
-    return park if settings.port_base is None else with_port_base(park, settings.port_base)
+    if settings.port_base is None:
+        return park
+    if list(endpoints(park)) != list(endpoints(core.park)):
+        raise ValueError("ports of this run follow the order of endpoints: none can be added or removed")
+    return with_port_base(park, settings.port_base)
 
 
 def refusal(old: Park, new: Park) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from controllers.acting import registry
 from controllers.acting.build import build_control
+from controllers.acting.guarded import GuardedField
 from controllers.acting.modbus_field import ModbusField
 from hil.registers import registers_of
 from hil.server import Listener
@@ -229,3 +230,8 @@ def test_what_a_reload_may_not_change_is_named():
     assert registry.refusal(park, other) == "horizon, tariff of the park changed: that needs a restart"
     assert registry.refusal(park, park) == ""
     assert registry.changes(park, park) == "no device is added, removed or moved"
+
+
+def test_the_field_behind_the_lease_can_change_too():
+    assert isinstance(GuardedField(None, None, None), registry.Changing)
+    assert issubclass(ModbusField, registry.Changing)
