@@ -101,6 +101,10 @@ class Core:
     """By device how far the value has come that was sent last."""
     intruders: dict[str, float] = fresh(default_factory=dict)
     """By device that another master commands, the MW in its registers: control sends it nothing."""
+    doubts: dict[str, str] = fresh(default_factory=dict)
+    """By device that shows what cannot be, why, in words."""
+    jumps: dict[str, datetime] = fresh(default_factory=dict)
+    """By store whose charge has jumped, until when it is not discharged."""
     learned: dict[str, Learned] = fresh(default_factory=dict)
     """By device that does not do all it is told, what it was found to give."""
     sent: tuple[Sent, ...] = ()

@@ -18,6 +18,7 @@ from controllers.acting import (
     interruptions,
     lowering,
     metering,
+    plausible,
     present,
     recovery,
     registry,
@@ -95,7 +96,8 @@ async def run(core: Core) -> Snapshot:
     dt_s = (now - core.last_at).total_seconds() if core.last_at is not None else cycle_s
     core.last_at, core.cycle, core.remarks = now, core.cycle + 1, 0
     raw = await core.field.read()
-    core.readings, core.pulses = judge(raw, core.pulses, now, max(cycle_s, dt_s))
+    judged, core.pulses = judge(raw, core.pulses, now, max(cycle_s, dt_s))
+    core.readings = plausible.sift(core, judged)
     metering.count_until(core, now, cycle_s)
     core.look_around()
     if core.adopting and core.acting:
@@ -254,6 +256,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *conditions.of_following(core.deviations, core.readings, core.setpoints),
         *delivery.of_intruders(core),
         *derating.of_learned(core, now),
+        *plausible.of_doubts(core),
         *actuators.of_moves(core, moment),
         *trims.of_trims(core, moment),
         *emergency.of_outages(core),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 
 from controllers.acting.alarms import Condition
 from controllers.acting.conditions import DEVIATION_MW, DEVIATION_SHARE, Deviation
@@ -69,6 +70,9 @@ def _unmeant(core: Core, name: str, given_mw: float, asked_mw: float, rating_mw:
 def within(core: Core, request: Request, name: str, now: datetime) -> Request:
     """Return a device's request inside what it was found to give."""
     last = core.learned.get(name)
+    if name in core.jumps:
+        held = Bound(source=Source.PROTECTION, low_mw=-inf, high_mw=0.0, why="its charge has jumped")
+        request = replace(request, bounds=(*request.bounds, held))
     if last is None:
         return request
     row = core.park.resources[name]
@@ -87,6 +91,9 @@ def spans(core: Core, now: datetime) -> Mapping[str, tuple[float, float]]:
         row = core.park.resources[name]
         low, high = last.span(now, max(row.p_max_mw, -row.p_min_mw))
         shown[name] = (max(low, row.p_min_mw), min(high, row.p_max_mw))
+    for name in core.jumps:
+        low, high = shown.get(name, (core.park.resources[name].p_min_mw, 0.0))
+        shown[name] = (min(low, 0.0), min(high, 0.0))
     for name in core.park.resources:
         reading = core.readings[name]
         if name not in core.intruders and reading.values.get("status") != LOCAL:

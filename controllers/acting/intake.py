@@ -117,6 +117,7 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
             core.modes[command.device] = command.mode
             core.intruders.pop(command.device, None)
             core.learned.pop(command.device, None)
+            core.jumps.pop(command.device, None)
         case RestoreOrder():
             text = restoration.permit(core, command)
     core.taken.append(command.id)

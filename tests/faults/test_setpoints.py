@@ -1,4 +1,4 @@
-"""Device faults D6, D7, D11, D12 and D19 to D21: what becomes of a setpoint, and of what it asked for."""
+"""Device faults D6, D7, D11 to D13, D15, D16, D18 to D21: what becomes of a setpoint and its device."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ from hil.scenario import QUIET
 from vpp.clock import SimulatedClock
 from vpp.journal import Journal, read
 from vpp.link import PlanOffer
-from vpp.types import Certificate, Mode, ModeOrder, Plan, PlanLabel, PlantState, Snapshot
+from vpp.types import Certificate, Mode, ModeOrder, Plan, PlanLabel, PlantState, Quality, Snapshot
 
 START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
 SPELL = {"at_min": 0.5, "for_min": 0.5}
@@ -215,3 +215,31 @@ async def test_d21_another_masters_value_is_alarmed_and_control_lets_go_until_it
     assert "foreign:BESS1" not in alarms(after)
     assert here.writes(OVER_S)
     assert after.readings["BESS1"].values["p_mw"] == pytest.approx(20.0, abs=3.0)
+
+
+async def test_d13_d15_d16_what_cannot_be_true_is_bad_and_its_device_gets_no_command(plant):
+    void = faults.Void(endpoint="BESS1", points=("p_mw",), **SPELL)
+    scale = faults.Rescaled(endpoint="WF", points=("p_mw",), exponent=2, **SPELL)
+    still = faults.Frozen(endpoint="PV", **SPELL)
+    here = plant(void, scale, still)
+    await here.follow(20.0)
+    found = await here.until(FAULT_S + 20)
+    told = alarms(found)
+    assert "shows no number" in told["silent:BESS1"]
+    assert "scale" in told["silent:WF"]
+    assert "heartbeat stands still" in told["silent:PV"]
+    assert {found.readings[name].quality for name in ("BESS1", "WF", "PV")} == {Quality.BAD}
+    assert here.writes(FAULT_S + 2) == []
+    after = await here.until(OVER_S + 10)
+    assert not {"silent:BESS1", "silent:WF", "silent:PV"} & set(alarms(after))
+
+
+async def test_d18_a_store_whose_charge_jumps_is_not_discharged(plant):
+    here = plant(faults.SocShown(resource="BESS1", soc_pct=12.0, **SPELL))
+    await here.follow(20.0)
+    found = await here.until(FAULT_S + 15)
+    assert "has jumped" in alarms(found)["charge:BESS1"]
+    assert found.setpoints["BESS1"].p_mw <= 0.0
+    assert found.derated["BESS1"][1] == 0.0, "nor does the next plan discharge it"
+    later = await here.until(OVER_S + 1200, dt_s=20.0)
+    assert later.derated == {}
