@@ -1,5 +1,6 @@
 """Control, its Modbus driver, bad lines and the simulated plant's servers in one loop, on real sockets."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,7 @@ class Site:
     proxies: Mapping[str, Proxy]
     log: list[dict[str, object]]
     journal: Journal
-    seen: list[Snapshot] = field(default_factory=list)
+    seen: deque[Snapshot] = field(default_factory=lambda: deque(maxlen=2))
     next_s: float = 0.0
 
     async def cycles(self, count: int) -> Snapshot:
@@ -46,7 +47,8 @@ class Site:
         for _ in range(count):
             wait_s = max(self.next_s - self.clock.true_s(), 0.0)
             await self.clock.sleep_true(wait_s)
-            self.next_s = max(self.next_s, self.clock.true_s() - CYCLE_S) + CYCLE_S
+            cycle_s = self.park.horizon.cycle_s
+            self.next_s = max(self.next_s, self.clock.true_s() - cycle_s) + cycle_s
             self.rig.advance(self.clock.plant_now())
             self.seen.append(await self.control.cycle())
         return self.seen[-1]
@@ -96,6 +98,9 @@ def site(park: Park, tmp_path_factory: pytest.TempPathFactory) -> Opened:
         absent: Mapping[str, int] | None = None,
         settle: bool = True,
         hosts: Mapping[str, str] | None = None,
+        of: Park = park,
+        timeout_ms: float = TIMEOUT_MS,
+        heard: Callable[[datetime, Mapping[str, object]], None] = unheard,
         **horizon: float,
     ) -> AsyncIterator[Site]:
         log: list[dict[str, object]] = []
@@ -103,8 +108,9 @@ def site(park: Park, tmp_path_factory: pytest.TempPathFactory) -> Opened:
 
         def note(at: datetime, record: Mapping[str, object]) -> None:
             log.append({"at": at, **record})
+            heard(at, record)
 
-        rig = Rig(park, START, 1, scenario, note=note)
+        rig = Rig(of, START, 1, scenario, note=note)
         away = dict(absent or {})
         listeners: dict[str, Listener] = {}
         proxies: dict[str, Proxy] = {}
@@ -120,7 +126,7 @@ def site(park: Park, tmp_path_factory: pytest.TempPathFactory) -> Opened:
                 if name in lines:
                     proxies[name] = Proxy("127.0.0.1", ports[name], clock, seed=1)
                     ports[name] = await proxies[name].start()
-            there = at_ports(park, ports, horizon, hosts or {})
+            there = at_ports(of, ports, timeout_ms, horizon, hosts or {})
             journal = Journal(tmp_path_factory.mktemp("site") / "journal", clock)
             fields = ModbusField(there, clock)
             made = Site(
@@ -154,8 +160,16 @@ def all_good(snapshot: Snapshot, names: Collection[str]) -> bool:
     return all(snapshot.readings[name].quality is Quality.GOOD for name in names)
 
 
+def unheard(_at: datetime, _record: Mapping[str, object]) -> None:
+    """Do nothing with a line of the device log."""
+
+
 def at_ports(
-    park: Park, ports: Mapping[str, int], horizon: Mapping[str, float], hosts: Mapping[str, str]
+    park: Park,
+    ports: Mapping[str, int],
+    timeout_ms: float,
+    horizon: Mapping[str, float],
+    hosts: Mapping[str, str],
 ) -> Park:
     """Return the park with every endpoint at its port and the site's cycle and time-outs."""
 
@@ -167,7 +181,7 @@ def at_ports(
                     row.endpoint,
                     host=hosts.get(name, "127.0.0.1"),
                     port=ports.get(name, 1),
-                    timeout_ms=TIMEOUT_MS,
+                    timeout_ms=timeout_ms,
                 ),
             )
             for name, row in rows.items()
