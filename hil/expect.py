@@ -1,7 +1,7 @@
 """What must hold in a scenario, as data; `hil.verdict` judges it by what was seen.
 
-Minutes count from the scenario's start. An alarm is named by the beginning of its id, e.g.
-`silent:CAES1` or `silent:`.
+Minutes count from the scenario's start. An alarm is named by its id, `silent:CAES1`, or by
+the kind that ids begin with, `silent:`.
 """
 
 from dataclasses import dataclass

@@ -91,9 +91,14 @@ def _raised(expect: kinds.Raised, seen: Evidence) -> Verdict:
 
 
 def _standing(frame: Frame, alarm: str, text: str = "") -> str:
-    """Return the words of the first alarm that begins so, empty where there is none."""
-    words = (t for id_, (_, t) in frame.alarms.items() if id_.startswith(alarm) and text in t)
+    """Return the words of the first alarm that is meant, empty where there is none."""
+    words = (t for id_, (_, t) in frame.alarms.items() if _is(id_, alarm) and text in t)
     return next(words, "")
+
+
+def _is(id_: str, alarm: str) -> bool:
+    """Return whether an alarm is meant by its id, or by the kind that its id begins with."""
+    return id_ == alarm or (alarm.endswith(":") and id_.startswith(alarm))
 
 
 def _cleared(expect: kinds.Cleared, seen: Evidence) -> Verdict:
@@ -170,8 +175,8 @@ def _trouble(expect: Expect, frame: Frame) -> str:
             standing = (
                 f"{id_}: {text}"
                 for id_, (severity, text) in frame.alarms.items()
-                if (id_.startswith(beginning) if beginning else severity != "information")
-                and not id_.startswith(but)
+                if (_is(id_, beginning) if beginning else severity != "information")
+                and not any(_is(id_, allowed) for allowed in but)
             )
             return next(standing, "")
         case kinds.Metered(endpoint=name, low_mw=low, high_mw=high):
