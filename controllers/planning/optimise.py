@@ -12,7 +12,7 @@ from controllers.planning.bill import gross_cny
 from controllers.planning.carried import carried, limits_of
 from controllers.planning.pins import can_be_held, given_up, held, in_the_way
 from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
-from controllers.planning.release import GROSS_GAP, Candidate, Verdict, plan_of
+from controllers.planning.release import GROSS_GAP, Candidate, plan_of
 from controllers.planning.search import begun, is_large, rounded, searched
 from controllers.planning.security import TIE_TOLERANCE_MW, Secured, losses_at, secure
 from controllers.planning.slots import Situation
@@ -165,8 +165,7 @@ def _kept(
     if secured is None:
         return None
     course.limits = limits_of(now, secured)
-    words = "optimal for the commitments of the previous plan"
-    return plan_of(course.model, now, secured, Verdict(status=words, gap_cny=math.nan, optimal=True))
+    return plan_of(course.model, now, secured, math.nan)
 
 
 def _searched(
@@ -224,9 +223,7 @@ def _searched(
     solution, secured = best
     course.limits = limits_of(now, secured)
     gap = max(0.0, solution.objective - float(np.fmax(solution.bound, relaxed.objective)))
-    optimal = solution.status is SolveStatus.OPTIMAL
-    words = "optimal within the gap" if optimal else "best found at the deadline or after the nodes allowed"
-    return plan_of(model, now, secured, Verdict(status=words, gap_cny=gap, optimal=optimal))
+    return plan_of(model, now, secured, gap)
 
 
 def _better(

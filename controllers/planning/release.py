@@ -50,19 +50,11 @@ class Candidate:
     """Rounds of AC check until clean; 0 where none was needed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What is known of the quality of a solution."""
+def plan_of(model: Model, situation: Situation, secured: Secured, gap_cny: float) -> Candidate:
+    """Return the plan of a secured solution, without certificate.
 
-    status: str
-    """The solver's outcome in words."""
-    gap_cny: float
-    """Proven distance from the best; nan where none is proven."""
-    optimal: bool
-
-
-def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdict) -> Candidate:
-    """Return the plan of a secured solution, without certificate."""
+    `gap_cny` is the proven distance from the best; nan for the best of commitments that were kept.
+    """
     window = situation.window
     series = _series(model, situation, secured)
     outages = secured.outages
@@ -73,7 +65,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
     charged = bill(situation, series, relaxations)
     costs = charged.items
     gross = gross_cny(costs)
-    label = PlanLabel.OPTIMAL if verdict.optimal else PlanLabel.FEASIBLE
+    label, words = _judged(gap_cny, gross)
     plan = Plan(
         id="",
         park=model.park.name,
@@ -83,8 +75,8 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
         steps=window.end - window.first,
         valid_until=situation.state.at + timedelta(seconds=model.park.horizon.plan_ttl_s),
         label=PlanLabel.RELAXED if relaxations else label,
-        status=verdict.status,
-        gap=verdict.gap_cny / gross if gross > 0 else math.nan,
+        status=words,
+        gap=gap_cny / gross if gross > 0 else math.nan,
         cost_cny=sum(costs.values()),
         cost_breakdown_cny=costs,
         series=series,
@@ -101,6 +93,15 @@ def plan_of(model: Model, situation: Situation, secured: Secured, verdict: Verdi
         contingencies=classes(outages, secured.held, series["tie"]["import_mw"]),
     )
     return Candidate(plan, secured.rounds)
+
+
+def _judged(gap_cny: float, gross: float) -> tuple[PlanLabel, str]:
+    """Return label and words of a proven gap, judged by the gross of the plan's own bill."""
+    if math.isnan(gap_cny):
+        return PlanLabel.OPTIMAL, "optimal for the commitments of the previous plan"
+    if gap_cny <= GROSS_GAP * gross:
+        return PlanLabel.OPTIMAL, "optimal within the gap"
+    return PlanLabel.FEASIBLE, "best found at the deadline or after the nodes allowed"
 
 
 def _prices(model: Model, situation: Situation, secured: Secured) -> dict[str, Array]:
