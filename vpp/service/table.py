@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vpp.park.model import Park
+from vpp.service.alarm_groups import Group, grouped
 from vpp.service.link_text import link_lines
 from vpp.service.times import local_text
 from vpp.types import Alarm, Following, Quality, Reading, Snapshot
@@ -133,11 +134,16 @@ def _countdown(snapshot: Snapshot) -> str:
 
 
 def alarm_lines(alarms: Iterable[Alarm]) -> list[str]:
-    """Return the worst alarms, one line each, and the count of the rest."""
+    """Return the worst alarms, a line for each or for a crowd of one kind, and the count of the rest."""
     order = list(_SEVERITY)
-    ranked = sorted(alarms, key=lambda a: (order.index(a.severity.value), a.since))
-    lines = [f"{_SEVERITY[a.severity.value]} {a.text}" for a in ranked[:MAX_ALARMS]]
+    ranked = sorted(grouped(alarms), key=lambda g: (order.index(g.first.severity.value), g.first.since))
+    lines = [_alarm_line(group) for group in ranked[:MAX_ALARMS]]
     return lines + ([f"... and {len(ranked) - MAX_ALARMS} more"] if len(ranked) > MAX_ALARMS else [])
+
+
+def _alarm_line(group: Group) -> str:
+    more = f" (and {len(group.others)} more of this kind)" if group.others else ""
+    return f"{_SEVERITY[group.first.severity.value]} {group.first.text}{more}"
 
 
 def plain_lines(park: Park, snapshot: Snapshot) -> list[str]:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from vpp.devices import Bess, Caes, Device, H2Store
 from vpp.park.interruption import is_trimmable
 from vpp.park.model import Park
+from vpp.service.alarm_groups import grouped
 from vpp.service.api_feed import TrendPoint
 from vpp.service.link_text import link_view
 from vpp.types import Load, NoticeClass, Plan, Quality, Reading, Snapshot
@@ -53,13 +54,14 @@ def live_view(park: Park, snapshot: Snapshot, plan: Plan | None, trend: Iterable
         "sheddable_mw": _round(sum(sheddable_mw(snapshot, load) for load in park.loads.values())),
         "alarms": [
             {
-                "id": a.id,
-                "severity": a.severity,
-                "source": a.source,
-                "text": a.text,
-                "since": _local(a.since, zone),
+                "id": group.first.id,
+                "severity": group.first.severity,
+                "source": group.first.source,
+                "text": group.first.text,
+                "since": _local(group.first.since, zone),
+                "others": [a.text for a in group.others],
             }
-            for a in snapshot.alarms
+            for group in grouped(snapshot.alarms)
         ],
         "orders": [
             {

@@ -66,7 +66,8 @@ function showPlan(view) {
 function showAlarms(alarms) {
   const order = ["alarm", "action", "information"];
   const sorted = [...alarms].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
-  put("alarm-count", alarms.length ? String(alarms.length) : words.alarms_none);
+  const count = alarms.reduce((sum, alarm) => sum + 1 + alarm.others.length, 0);
+  put("alarm-count", count ? String(count) : words.alarms_none);
   at("alarms").classList.toggle("quiet", alarms.length === 0);
   at("alarm-list").replaceChildren(...sorted.map(alarmItem));
 }

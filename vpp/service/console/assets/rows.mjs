@@ -64,6 +64,12 @@ export function actuatorRow(actuator) {
   );
 }
 
+function crowd(alarm) {
+  const list = element("ul", {}, ...alarm.others.map((text) => element("li", { text })));
+  const more = `${alarm.text} (+${alarm.others.length} ${words.alarms_more})`;
+  return element("details", { cls: "text" }, element("summary", { text: more }), list);
+}
+
 export function alarmItem(alarm) {
   const letter = { alarm: "1", action: "2", information: "3" }[alarm.severity];
   return element(
@@ -72,7 +78,7 @@ export function alarmItem(alarm) {
     element("i", { cls: "shape", text: letter }),
     element("b", { text: word("sev", alarm.severity) }),
     element("span", { text: alarm.source }),
-    element("span", { cls: "text", text: alarm.text }),
+    alarm.others.length ? crowd(alarm) : element("span", { cls: "text", text: alarm.text }),
     element("time", { text: `${words.since} ${clock(alarm.since)}` }),
   );
 }
