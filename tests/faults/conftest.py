@@ -37,6 +37,8 @@ class Site:
     field: ModbusField
     listeners: Mapping[str, Listener]
     proxies: Mapping[str, Proxy]
+    ports: Mapping[str, int]
+    """Where the plant's own servers listen."""
     log: list[dict[str, object]]
     journal: Journal
     seen: deque[Snapshot] = field(default_factory=lambda: deque(maxlen=2))
@@ -88,7 +90,10 @@ def clock() -> RealClock:
 
 @pytest.fixture(scope="session")
 def site(park: Park, tmp_path_factory: pytest.TempPathFactory) -> Opened:
-    """Open a site; endpoints in `lines` stand behind a proxy, those in `absent` have no server."""
+    """Open a site; endpoints in `lines` stand behind a proxy, those in `absent` have no server.
+
+    `hosts` and `ports` are where control looks for an endpoint instead.
+    """
 
     @asynccontextmanager
     async def opened(
@@ -98,6 +103,7 @@ def site(park: Park, tmp_path_factory: pytest.TempPathFactory) -> Opened:
         absent: Mapping[str, int] | None = None,
         settle: bool = True,
         hosts: Mapping[str, str] | None = None,
+        ports: Mapping[str, int] | None = None,
         of: Park = park,
         timeout_ms: float = TIMEOUT_MS,
         heard: Callable[[datetime, Mapping[str, object]], None] = unheard,
@@ -114,7 +120,8 @@ def site(park: Park, tmp_path_factory: pytest.TempPathFactory) -> Opened:
         away = dict(absent or {})
         listeners: dict[str, Listener] = {}
         proxies: dict[str, Proxy] = {}
-        ports = dict(away)
+        reached = dict(away)
+        own_ports: dict[str, int] = {}
         try:
             for name, endpoint in rig.endpoints.items():
                 if name in away:
@@ -122,11 +129,11 @@ def site(park: Park, tmp_path_factory: pytest.TempPathFactory) -> Opened:
                 own = RigTerminal(rig, clock, note, name)
                 here = replace(endpoint, host="127.0.0.1", port=0)
                 listeners[name] = Listener(name, here, rig.registers[name], own, manner=own.manner)
-                ports[name] = await listeners[name].start()
+                reached[name] = own_ports[name] = await listeners[name].start()
                 if name in lines:
-                    proxies[name] = Proxy("127.0.0.1", ports[name], clock, seed=1)
-                    ports[name] = await proxies[name].start()
-            there = at_ports(of, ports, timeout_ms, horizon, hosts or {})
+                    proxies[name] = Proxy("127.0.0.1", own_ports[name], clock, seed=1)
+                    reached[name] = await proxies[name].start()
+            there = at_ports(of, reached | dict(ports or {}), timeout_ms, horizon, hosts or {})
             journal = Journal(tmp_path_factory.mktemp("site") / "journal", clock)
             fields = ModbusField(there, clock)
             made = Site(
@@ -137,6 +144,7 @@ def site(park: Park, tmp_path_factory: pytest.TempPathFactory) -> Opened:
                 field=fields,
                 listeners=listeners,
                 proxies=proxies,
+                ports=own_ports,
                 log=log,
                 journal=journal,
                 next_s=clock.true_s(),
