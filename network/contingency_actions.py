@@ -20,9 +20,9 @@ MARGIN_PERCENT = 0.3
 WEAK = 0.3
 """Elements less effective than this share of the best are asked only when the others are used up, the most
 effective first: the fewest MW."""
-ACTING_SHARE = 0.05
-"""Elements less effective than this share of the best do not act at all (NERC IRO-006 curtails nobody below
-5 %): each MW at the best place would be twenty at theirs, and a whole park would be moved for one branch."""
+FAINT = 0.05
+"""Elements less effective than this share of the best act last of all (NERC IRO-006 curtails nobody below
+5 %): each MW at the best place is twenty at theirs, and a whole park would be moved for one branch."""
 ORDER: Mapping[str, int] = {"bess": 0, "electrolyzer": 1, "caes": 2, "pv": 3, "wind": 3}
 """Who moves first: what costs least; interruptible loads last (assumption)."""
 
@@ -163,12 +163,9 @@ def _cured(
             break
         asked = list(worst.values())
         at = np.array([row[case] for case in worst], dtype=np.int64)
-        whole, room = (
-            (reach.low[at] - p_mw[at], reach.high[at] - p_mw[at]) for p_mw in (bench.now.p_mw, now.now.p_mw)
-        )
+        room = (reach.low[at] - now.now.p_mw[at], reach.high[at] - now.now.p_mw[at])
         excess = np.array([b.value - b.limit for b in asked])
-        coeff = slopes(flows, asked, now.now, at)
-        move = _least(np.where(_acting(coeff, whole), coeff, 0.0), room, excess, order)
+        move = _least(slopes(flows, asked, now.now, at), room, excess, order)
         shift[at] += move
         now = bench.moved(shift)
         # whoever could move has moved: what stays above there is left
@@ -187,33 +184,16 @@ def _kind(flows: OutageFlows, element: str) -> str:
     return resource.kind if resource is not None else "load"
 
 
-def _farthest(coeff: Array, room: tuple[Array, Array]) -> Array:
-    """Return (cases, elements) the greatest moves that relieve, MW."""
-    return np.where(coeff > 0, np.minimum(room[0], 0.0), np.maximum(room[1], 0.0))
-
-
-def _acting(coeff: Array, room: tuple[Array, Array]) -> npt.NDArray[np.bool_]:
-    """Return (cases, elements) who acts at all, measured by the best that could move before anybody did.
-
-    So nobody far away begins to act once those at hand are used up: what is left then is told.
-    """
-    size = np.abs(coeff)
-    able: npt.NDArray[np.bool_] = -coeff * _farthest(coeff, room) > 1e-6
-    enough: npt.NDArray[np.bool_] = size >= ACTING_SHARE * np.where(able, size, 0.0).max(
-        axis=1, keepdims=True
-    )
-    return able & enough
-
-
 def _least(coeff: Array, room: tuple[Array, Array], excess_percent: Array, order: Array) -> Array:
     """Return (cases, elements) moves in MW that take off the excess, first the first in order."""
-    best = _farthest(coeff, room)
+    best = np.where(coeff > 0, np.minimum(room[0], 0.0), np.maximum(room[1], 0.0))
     gain = -coeff * best
     useful = gain > 1e-6
     gain = np.where(useful, gain, 0.0)
     size = np.abs(coeff)
-    strong = size >= WEAK * np.where(useful, size, 0.0).max(axis=1, keepdims=True)
-    ranks = np.lexsort((-size, np.where(strong, order, 0), ~strong), axis=1)
+    greatest = np.where(useful, size, 0.0).max(axis=1, keepdims=True)
+    weakness = np.where(size >= WEAK * greatest, 0, np.where(size >= FAINT * greatest, 1, 2))
+    ranks = np.lexsort((-size, np.where(weakness == 0, order, 0), weakness), axis=1)
     sorted_gain = np.take_along_axis(gain, ranks, axis=1)
     before = np.cumsum(sorted_gain, axis=1) - sorted_gain
     need = (excess_percent + MARGIN_PERCENT)[:, None] - before

@@ -135,16 +135,20 @@ def test_armed_actions_end_a_corrective_overload_within_the_reach_of_the_element
     assert after_moves(flows, {("T_ZN_1", 0): half}, before, flows.continuous) != ()
 
 
-def test_nobody_far_away_moves_for_one_branch_even_where_those_at_hand_are_used_up(evening):
+@pytest.mark.parametrize("share", [0.5, 0.999])
+def test_who_is_far_away_moves_only_for_what_those_at_hand_cannot_take(evening, share):
     flows, before = evening
     over = flows.aftermath("T_ZN_1", before, [0]).overloads
     smelter = flows.oracle.elements.index("LD_ZN")
     reach = Reach(low=before.p_mw - 100.0, high=before.p_mw + 100.0)
     reach.low[0, smelter] = before.p_mw[0, smelter]
-    reach.high[0, smelter] = 0.999 * before.p_mw[0, smelter]
+    reach.high[0, smelter] = share * before.p_mw[0, smelter]
     (done,) = actions(flows, over, before, reach, reach)
-    assert done.moves_mw.keys() == {"LD_ZN"}
-    assert done.left
+    assert (done.moves_mw.keys() == {"LD_ZN"}) == (share == 0.5)
+    if share == 0.999:
+        assert done.moves_mw["LD_ZN"] == pytest.approx(-0.001 * before.p_mw[0, smelter])
+    else:
+        assert not done.left
 
 
 def test_what_stands_above_the_short_time_rating_is_taken_down_within_seconds(evening):

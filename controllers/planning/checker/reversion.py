@@ -10,7 +10,7 @@ from controllers.planning.checker.seen import POWER_MW, Seen
 from network.ac_states import AcStates
 from network.powerflow import Oracle
 from network.security import limit_rows, limit_values
-from vpp.devices import Bess, Caes, Electrolyzer, H2Store
+from vpp.devices import Bess, Caes, Electrolyzer, H2Store, q_limits
 from vpp.park.endpoints import endpoints
 from vpp.types import Array, Violation
 
@@ -30,10 +30,13 @@ def reversion(view: Seen, oracle: Oracle, own: AcStates) -> list[Violation]:
     at = np.column_stack([_terminal_mw(view, name) for name in names])
     planned = np.column_stack([view.plan.series[name]["p_mw"] for name in names])
     moved = np.abs(at - planned) > POWER_MW
+    q_planned = np.column_stack([view.plan.series[name]["q_mvar"] for name in names])
+    q_at = np.column_stack([_cut_mvar(view, name, at[:, k], moved[:, k]) for k, name in enumerate(names)])
     for who, gone in _cases(view, moved):
         steps = np.flatnonzero((gone & moved).any(axis=1) | (who == "everybody"))
         p_mw = _injections(view, oracle, np.where(gone, at, planned), lapse=who == "everybody")
-        broken = steps[_broken(view, oracle, own, p_mw, steps)]
+        q_mvar = _reactive(view, oracle, np.where(gone, q_at, q_planned))
+        broken = steps[_broken(view, oracle, own, (p_mw, q_mvar), steps)]
         if who == "everybody":
             broken = np.array([k for k in broken if not _told(view, int(k))], dtype=np.int64)
         if broken.size:
@@ -111,16 +114,34 @@ def _injections(view: Seen, oracle: Oracle, devices_mw: Array, *, lapse: bool) -
     return np.column_stack([devices_mw, *loads])
 
 
-def _broken(view: Seen, oracle: Oracle, own: AcStates, p_mw: Array, steps: npt.NDArray[np.int64]) -> Flags:
-    """Return for each of `steps` whether a limit is broken that the plan itself keeps."""
+def _cut_mvar(view: Seen, name: str, at_mw: Array, moved: Flags) -> Array:
+    """Return the planned Q of a device, where it has moved cut to what it can give at that power."""
+    q_mvar, device = view.plan.series[name]["q_mvar"].copy(), view.park.devices[name]
+    for step in np.flatnonzero(moved):
+        low, high = q_limits(device, float(at_mw[step]), 0.0)
+        if low <= high:
+            q_mvar[step] = min(max(q_mvar[step], low), high)
+    return q_mvar
+
+
+def _reactive(view: Seen, oracle: Oracle, devices_mvar: Array) -> Array:
+    """Return (steps, elements) with these Q of the devices, loads as planned."""
+    loads = [view.plan.series[name]["q_mvar"] for name in oracle.elements if name in view.park.loads]
+    return np.column_stack([devices_mvar, *loads])
+
+
+def _broken(
+    view: Seen, oracle: Oracle, own: AcStates, injected: tuple[Array, Array], steps: npt.NDArray[np.int64]
+) -> Flags:
+    """Return for each of `steps` whether these P and Q break a limit that the plan itself keeps."""
     plan, park = view.plan, view.park
     if not steps.size:
         return np.zeros(0, dtype=bool)
-    q = np.column_stack([plan.series[name]["q_mvar"] for name in oracle.elements])
     at = np.column_stack(
         [np.empty((view.n, 0)), *(plan.series[name]["position"] for name in oracle.actuators)]
     )
-    states = oracle.solve(p_mw[steps], q[steps], at[steps], steps=steps)
+    p_mw, q_mvar = injected
+    states = oracle.solve(p_mw[steps], q_mvar[steps], at[steps], steps=steps)
     rows = limit_rows(park, oracle.buses, oracle.branches)
     passes = np.where([name.startswith("branch:") for name in rows.names], LOADING_PERCENT, VOLTAGE_PU)
     tie, contract = plan.series["tie"], park.contracts.tie
