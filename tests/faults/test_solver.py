@@ -41,14 +41,18 @@ def forecast(park):
     return outlook(park, START - timedelta(hours=1), START, STEPS)
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [lambda x: np.full_like(x, np.nan), lambda x: np.where(np.arange(len(x)) % 7 == 0, np.inf, x)],
-    ids=["nan", "inf"],
-)
-def test_o3_values_that_are_no_numbers_are_never_a_plan(park, forecast, monkeypatch, spoil):
+@pytest.fixture(scope="module")
+def honest(park, forecast):
+    """Return a planner that nobody lies to, and its plan."""
+    planner = Planner(park)
+    return planner, planner.plan(initial_state(park, START), forecast, steps=STEPS, deadline_s=10.0).plan
+
+
+def test_o3_values_that_are_no_numbers_are_never_a_plan(park, forecast, monkeypatch):
     monkeypatch.setattr("controllers.planning.solve.highspy.Highs", Lying)
-    monkeypatch.setattr(Lying, "spoil", staticmethod(spoil))
+    monkeypatch.setattr(
+        Lying, "spoil", staticmethod(lambda x: np.where(np.arange(len(x)) % 7 == 0, np.nan, x))
+    )
     planner = Planner(park)
     plan = planner.plan(initial_state(park, START), forecast, steps=STEPS, deadline_s=10.0).plan
     assert plan.label is PlanLabel.RULE
@@ -63,8 +67,8 @@ def test_o3_values_that_break_a_row_are_found_outside_the_solver(park, forecast,
     assert plan.certificate.ok
 
 
-def test_o5_where_no_power_flow_converges_nothing_is_released(park, forecast, monkeypatch):
-    planner, whole = Planner(park), Oracle.solve
+def test_o5_where_no_power_flow_converges_nothing_is_released(park, forecast, honest, monkeypatch):
+    planner, whole = honest[0], Oracle.solve
 
     def diverged(self, *args, **kwargs):
         states = whole(self, *args, **kwargs)
@@ -80,15 +84,15 @@ def test_o5_where_no_power_flow_converges_nothing_is_released(park, forecast, mo
         planner.plan(initial_state(park, START), forecast, steps=STEPS, deadline_s=5.0)
 
 
-async def test_o6_a_plan_beyond_the_envelope_is_cut_to_the_name_plates(park, forecast, tmp_path):
+async def test_o6_a_plan_beyond_the_envelope_is_cut_to_the_name_plates(park, honest, tmp_path):
     """A planted bug: certified, and asks a battery, a wind farm and a load for what they cannot do."""
-    released = Planner(park).plan(initial_state(park, START), forecast, steps=STEPS, deadline_s=10.0)
-    series = {name: dict(rows) for name, rows in released.plan.series.items()}
+    plan = honest[1]
+    series = {name: dict(rows) for name, rows in plan.series.items()}
     for name in ("BESS1", "CAES1", "WF"):
         series[name]["p_mw"] = np.full(STEPS, 9999.0)
-    certificate = released.plan.certificate
+    certificate = plan.certificate
     assert isinstance(certificate, Certificate)
-    wild = replace(released.plan, series=series)
+    wild = replace(plan, series=series)
     clock = SimulatedClock(START)
     rig = Rig(park, START, 1)
     journal = Journal(tmp_path, clock)
@@ -106,9 +110,8 @@ async def test_o6_a_plan_beyond_the_envelope_is_cut_to_the_name_plates(park, for
     journal.close()
 
 
-def test_o6_the_checker_refuses_such_a_plan(park, forecast):
-    planner = Planner(park)
-    plan = planner.plan(initial_state(park, START), forecast, steps=STEPS, deadline_s=10.0).plan
+def test_o6_the_checker_refuses_such_a_plan(park, forecast, honest):
+    planner, plan = honest
     series = {name: dict(rows) for name, rows in plan.series.items()}
     series["BESS1"]["p_mw"] = np.full(STEPS, 9999.0)
     assert not check(park, replace(plan, series=series), forecast, planner.oracle).ok
