@@ -65,6 +65,8 @@ def carried(park: Park, oracle: Oracle, plan: Plan, *, every_step: bool) -> Plan
 
     Steps behind the plan's own end of trust are never sent: there devices hold, unless `every_step`.
     """
+    if not park.resources:
+        return plan
     found = reversions(park, oracle, plan, looked_at(plan, every_step=every_step))
     series = dict(plan.series)
     for k, name in enumerate(park.resources):

@@ -1,6 +1,7 @@
 """Rule `reversion`: limits hold with any one device, any one gateway, or everybody at its reversion value."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ def reversion(view: Seen, oracle: Oracle, own: AcStates) -> list[Violation]:
     plan's note says is left with everybody reverted passes: trims lapse then, whatever devices do.
     """
     names = list(view.park.resources)
-    if not all("reversion_mw" in view.plan.series[name] for name in names):
+    if not names or not all("reversion_mw" in view.plan.series[name] for name in names):
         return []
     found = [v for name in names for v in _in_range(view, name)]
     at = np.column_stack([_terminal_mw(view, name) for name in names])
@@ -32,8 +33,12 @@ def reversion(view: Seen, oracle: Oracle, own: AcStates) -> list[Violation]:
     moved = np.abs(at - planned) > POWER_MW
     q_planned = np.column_stack([view.plan.series[name]["q_mvar"] for name in names])
     q_at = np.column_stack([_cut_mvar(view, name, at[:, k], moved[:, k]) for k, name in enumerate(names)])
+    # behind a plan's end of trust nothing is sent: trims that lapse there are the next plan's
+    trusted = np.arange(view.n) < max(
+        (view.plan.valid_until - view.plan.start) / timedelta(minutes=view.plan.step_min), 1.0
+    )
     for who, gone in _cases(view, moved):
-        steps = np.flatnonzero((gone & moved).any(axis=1) | (who == "everybody"))
+        steps = np.flatnonzero((gone & moved).any(axis=1) | ((who == "everybody") & trusted))
         p_mw = _injections(view, oracle, np.where(gone, at, planned), lapse=who == "everybody")
         q_mvar = _reactive(view, oracle, np.where(gone, q_at, q_planned))
         broken = steps[_broken(view, oracle, own, (p_mw, q_mvar), steps)]

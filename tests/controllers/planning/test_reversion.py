@@ -87,3 +87,19 @@ def test_steps_behind_a_plans_end_of_trust_hold(park, planner, plan):
     for name in park.resources:
         series = carried.series[name]
         assert series["reversion_mw"][last:] == pytest.approx(series["p_mw"][last:])
+
+
+def test_trims_behind_a_plans_end_of_trust_are_the_next_plans(park, planner, plan, forecast):
+    """Trims lapse with everybody silent; where nothing is sent any more, no choice could answer that."""
+    carried = reversion.carried(park, planner.oracle, plan, every_step=False)
+    last = len(reversion.looked_at(plan, every_step=False))
+    tie = {**carried.series["tie"], "import_max_mw": carried.series["tie"]["import_mw"] + 0.11}
+    load = next(iter(park.loads))
+    trimmed = np.zeros(plan.steps)
+    for step in (0, last):
+        trimmed[:] = 0.0
+        trimmed[step] = 5.0
+        loads = {**carried.series[load], "modulated_mw": trimmed}
+        tight = replace(carried, series={**carried.series, "tie": tie, load: loads})
+        broken = {v.step for v in check(park, tight, forecast).violations if v.resource == "everybody"}
+        assert (step in broken) == (step < last)
