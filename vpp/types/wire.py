@@ -94,12 +94,12 @@ def _naive(value: Any) -> bool:
 
 
 def _same(sent: Any, ours: Any) -> bool:
-    """Return whether two plain values agree, in type too: 1 is no 1.0; two nan agree."""
+    """Return whether two plain values agree; 1 and 1.0 do, and so do two nan."""
     if isinstance(sent, dict) and isinstance(ours, dict):
         return sent.keys() == ours.keys() and all(_same(x, ours[key]) for key, x in sent.items())
     if isinstance(sent, list) and isinstance(ours, list):
         return len(sent) == len(ours) and all(map(_same, sent, ours))
-    return type(sent) is type(ours) and (bool(sent == ours) or str(sent) == str(ours) == "nan")
+    return bool(sent == ours) or str(sent) == str(ours) == "nan"
 
 
 def _non_finite(value: Any, name: str) -> str | None:
