@@ -71,7 +71,7 @@ async def test_n2_a_line_slower_than_the_time_out_is_no_fresh_value_and_slows_no
 
 async def test_n2_a_late_value_carries_the_time_at_which_it_came(here):
     await here.proxies["DPV"].set(Line(answers=Way(delay_s=0.03)))
-    await here.cycles(4)
+    await here.until(lambda s: healthy(s, ["DPV"]) and s.readings["DPV"].age_s > 0.0)
     reading, at = here.seen[-1].readings["DPV"], here.seen[-1].at
     assert reading.quality is Quality.GOOD
     assert reading.age_s == pytest.approx((at - reading.read_at).total_seconds())
