@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count, pairwise
+from math import ceil
 
 import pytest
 import pytest_asyncio
@@ -207,7 +208,9 @@ async def test_n3_a_site_cut_off_falls_to_its_own_values_and_is_taken_back_by_a_
     for name in away:
         await here.proxies[name].set(CUT)
     await here.until(lambda s: all(here.alarm(f"silent:{name}") for name in away), 8)
-    await here.until(lambda s: all(here.events(name, "reverted") for name in away), 40)
+    trusted_s = max(here.seen[-1].setpoints[n].ttl_s + here.seen[-1].setpoints[n].reversion_s for n in away)
+    cycles = ceil(trusted_s / here.park.horizon.cycle_s)
+    await here.until(lambda s: all(here.events(name, "reverted") for name in away), cycles + 8)
     assert all(here.quality(name) is Quality.GOOD for name in ("DPV", "TIE", "LD_ZN"))
     here.log.clear()
     for name in away:
