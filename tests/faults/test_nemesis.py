@@ -18,7 +18,7 @@ from controllers.planning import plan_day
 from hil import faults
 from hil.evidence import Evidence
 from hil.expect import Raised, Valid
-from hil.proxy import CUT, DEAF, GOOD, Line, Way
+from hil.line import CUT, DEAF, GOOD, Line, Way
 from hil.scenario import QUIET, Event, Silence, Slow, Trip
 from hil.verdict import judge
 from vpp.link import PlanOffer

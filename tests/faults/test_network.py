@@ -11,7 +11,7 @@ from math import ceil
 import pytest
 import pytest_asyncio
 
-from hil.proxy import CUT, DEAF, GOOD, Line, Way
+from hil.line import CUT, DEAF, GOOD, Line, Way
 from vpp.types import LinkState, Outcome, Quality, ShedOrder, ShedReport, Snapshot
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

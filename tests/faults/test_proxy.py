@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from hil.proxy import CUT, DEAF, GOOD, RETRY_S, Line, Proxy, Way, frames, slices
+from hil.line import CUT, DEAF, GOOD, RETRY_S, Line, Way
+from hil.proxy import Proxy, frames, slices
 from vpp.clock import RealClock
 
 
