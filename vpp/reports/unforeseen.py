@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from vpp.journal import LoggedSnapshot
-from vpp.park.interruption import demand_mw, part_mw
+from vpp.park.interruption import demand_mw, part_mw, trim_max_mw
 from vpp.park.model import Park
 from vpp.types import Array, Load, Plan
 
 FREE_MW = 1e-3
 """A planned curtailment below this is none (as in control)."""
+CUTS = ("shed_mw", "modulated_mw")
 
 
 @dataclass(slots=True)
@@ -53,8 +54,9 @@ def unforeseen_mw(
     """Return by element what its injection differs by from its plan for no fault of its own, MW.
 
     Wind, PV: metered less forecast availability, as far as the plan's cap lets it through. Loads: metered
-    less forecast demand, cuts apart; all of the difference while they are `ordered` (`Ordered.loads`), shed
-    and restored by somebody's word. Batteries: what control asked of them beyond their plan, which is the
+    less forecast demand, cuts apart, and what the planned cut is more or less of that demand (breakers take
+    shares of it, a trim no more than its own); all of the difference while they are `ordered`
+    (`Ordered.loads`), shed and restored by somebody's word. Batteries: what control asked of them beyond their plan, which is the
     fast part of those errors and what a limit of the tie needs of them. All others are to keep their plan
     whatever happens.
     """
@@ -73,15 +75,26 @@ def unforeseen_mw(
     for name, load in park.loads.items():
         values, series = at.values.get(name, {}), plan.series.get(name, {})
         if "p_mw" in values and "load_mw" in series:
-            found[name] = _forecast_mw(series, step) - _demand_mw(load, values)
-            if name in ordered:
-                cut_mw = sum(float(series[key][step]) for key in ("shed_mw", "modulated_mw") if key in series)
-                found[name] = values["p_mw"] + _forecast_mw(series, step) - cut_mw
+            planned_mw = _forecast_mw(series, step) - sum(_at(series, k, step) for k in CUTS)
+            whole_mw = _demand_mw(load, values)
+            left_mw = whole_mw - _cut_mw(load, whole_mw, series, step)
+            found[name] = planned_mw + (values["p_mw"] if name in ordered else -left_mw)
     return found
 
 
 def _forecast_mw(series: Mapping[str, Array], step: int) -> float:
-    return sum(float(series[key][step]) for key in ("load_mw", "rebound_mw") if key in series)
+    return _at(series, "load_mw", step) + _at(series, "rebound_mw", step)
+
+
+def _at(series: Mapping[str, Array], key: str, step: int) -> float:
+    return float(series[key][step]) if key in series else 0.0
+
+
+def _cut_mw(load: Load, whole_mw: float, series: Mapping[str, Array], step: int) -> float:
+    """Return what the planned breakers and the planned trim cut of a demand of `whole_mw`, MW."""
+    opened = round(_at(series, "open_blocks", step))
+    trim_mw = min(_at(series, "modulated_mw", step), trim_max_mw(load, whole_mw, opened))
+    return part_mw(load, whole_mw) * opened + trim_mw
 
 
 def _demand_mw(load: Load, values: Mapping[str, float]) -> float:

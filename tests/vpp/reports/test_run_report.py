@@ -251,6 +251,33 @@ def test_net_of_forecast_error_a_deviation_is_the_elements_own(park, plan):
     assert unforeseen_mw(park, replace(plan, series={**plan.series, "WF": capped}), 0, at)["WF"] == 0.0
 
 
+def test_a_planned_cut_is_a_share_of_the_demand_that_comes(park, plan):
+    """90 MW come where 100 were forecast: a trim cuts no more of them than its share, a breaker its part."""
+    load = replace(
+        park.loads["LD_ZN"],
+        continuous_modulation_share=0.4,
+        interruptible_share=0.4,
+        blocks=4,
+        rebound_share=0.0,
+    )
+    park = replace(park, loads={"LD_ZN": load}, resources={})
+    at = LoggedSnapshot(
+        at=plan.start, rate=1.0, cycle=1, epoch=1, plan_id=plan.id, following="plan", tie_mean_mw=0.0,
+        tie_limit_mw=0.0, month_peak_mw=0.0, missed_ticks=0, dropped_plans=0, quality={}, setpoints={},
+        values={"LD_ZN": {"p_mw": -54.0, "trimmed_mw": 36.0}},
+    )  # fmt: skip
+    steps = np.ones(plan.steps)
+    trimmed = {"p_mw": -60 * steps, "load_mw": 100 * steps, "modulated_mw": 40 * steps, "shed_mw": 0 * steps}
+    found = unforeseen_mw(park, replace(plan, series={"LD_ZN": trimmed}), 0, at)["LD_ZN"]
+    assert found == pytest.approx(6.0), "all of the difference to -60 MW"
+    opened = {"p_mw": -80 * steps, "load_mw": 100 * steps, "shed_mw": 20 * steps, "open_blocks": 2 * steps}
+    at = replace(at, values={"LD_ZN": {"p_mw": -72.0, "breakers": 3.0}})
+    assert unforeseen_mw(park, replace(plan, series={"LD_ZN": opened}), 0, at)["LD_ZN"] == pytest.approx(8.0)
+    at = replace(at, values={"LD_ZN": {"p_mw": -90.0, "breakers": 0.0}})
+    found = unforeseen_mw(park, replace(plan, series={"LD_ZN": opened}), 0, at)["LD_ZN"]
+    assert found == pytest.approx(8.0), "a breaker that did not open is the load's own deviation"
+
+
 def test_a_load_is_under_a_shed_until_a_plan_knows_that_it_is_back():
     t = [datetime(2026, 3, 17, 9, minute, tzinfo=timezone.utc) for minute in range(0, 60, 10)]
     ordered = Ordered()
