@@ -56,9 +56,9 @@ def unforeseen_mw(
     Wind, PV: metered less forecast availability, as far as the plan's cap lets it through. Loads: metered
     less forecast demand, cuts apart, and what the planned cut is more or less of that demand (breakers take
     shares of it, a trim no more than its own); all of the difference while they are `ordered`
-    (`Ordered.loads`), shed and restored by somebody's word. Batteries: what control asked of them beyond their plan, which is the
-    fast part of those errors and what a limit of the tie needs of them. All others are to keep their plan
-    whatever happens.
+    (`Ordered.loads`), shed and restored by somebody's word. Batteries: what control asked of them beyond
+    their plan, which is the fast part of those errors and what a limit of the tie needs of them. All others
+    are to keep their plan whatever happens.
     """
     found: dict[str, float] = {}
     for name, resource in park.resources.items():
