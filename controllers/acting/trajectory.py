@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from vpp.devices import DEVICE_TYPES, Bess, Device, Electrolyzer, Pv, Wind
+from vpp.park.interruption import TRIM_S
 from vpp.types import Plan
 
 FREE_MW = 1e-3
@@ -64,6 +65,12 @@ def target_warm_stacks(device: Device, plan: Plan, at: datetime) -> float:
     i = _where(plan, at)[2]
     ahead = _where(plan, at + timedelta(minutes=device.params.cold_start_min))[2]
     return float(warm[i : ahead + 1].max())
+
+
+def target_trim_mw(load: str, plan: Plan, at: datetime) -> float:
+    """Return what a load is to trim at plant time `at`, MW: half of `TRIM_S` ahead, as ramps lie centred."""
+    planned = plan.series.get(load, {}).get("modulated_mw")
+    return 0.0 if planned is None else planned.item(_where(plan, at + timedelta(seconds=TRIM_S / 2))[2])
 
 
 def expected_mw(device: Device, plan: Plan, at: datetime) -> float:

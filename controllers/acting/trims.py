@@ -7,6 +7,7 @@ from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.envelope import trimmable
 from controllers.acting.image import Moment
+from controllers.acting.trajectory import target_trim_mw
 from vpp.park.interruption import TRIM_S, is_trimmable
 from vpp.types import Load, Quality, Reading, Severity, Source, Trim
 
@@ -25,7 +26,7 @@ def orders(core: Core, moment: Moment) -> list[Trim]:
     armed_mw, reasons = emergency.moves_mw(core), emergency.reasons(core)
     for name, load in core.park.loads.items():
         last = core.trims.get(name)
-        wanted_mw = _wanted_mw(core, name, moment.step) + armed_mw.get(name, 0.0)
+        wanted_mw = _wanted_mw(core, name, moment) + armed_mw.get(name, 0.0)
         if not is_trimmable(load) or (wanted_mw <= 0.0 and (last is None or last.trim_mw == 0.0)):
             continue
         reading = core.readings[name]
@@ -47,12 +48,11 @@ def orders(core: Core, moment: Moment) -> list[Trim]:
     return found
 
 
-def _wanted_mw(core: Core, name: str, step: int | None) -> float:
-    if core.force is None or step is None:
+def _wanted_mw(core: Core, name: str, moment: Moment) -> float:
+    if core.force is None or moment.step is None:
         last = core.trims.get(name)
         return 0.0 if last is None else last.trim_mw
-    planned = core.force.plan.series.get(name, {}).get("modulated_mw")
-    return 0.0 if planned is None else float(planned[step])
+    return target_trim_mw(name, core.force.plan, moment.now)
 
 
 def _opened(core: Core, name: str, load: Load) -> int:

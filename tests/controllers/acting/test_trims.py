@@ -8,6 +8,7 @@ import pytest
 from controllers.acting.envelope import trimmable
 from controllers.acting.selection import armed, block_mw
 from vpp.journal import read
+from vpp.park.interruption import TRIM_S
 from vpp.types import Quality, Reading, Severity
 
 STEP_S = 900
@@ -34,9 +35,11 @@ def alarms(snapshot):
 
 async def test_the_plans_trim_is_written_every_cycle_and_taken_back_once(control, run, offer, plant):
     await control.take(trimming(offer, 0, 6, 0, 0))
-    await run(STEP_S // 10 - 1, dt_s=10.0)
+    await run(int(STEP_S - TRIM_S / 2) // 10 - 1, dt_s=10.0)
     assert plant.trims == [], "nothing to trim, nothing to write"
-    snapshot = await run(30, dt_s=10.0)
+    await run(1, dt_s=10.0)
+    assert [t.trim_mw for t in plant.trims] == [6.0], "half of its time before its step"
+    snapshot = await run(32, dt_s=10.0)
     assert {t.trim_mw for t in plant.trims} == {6.0}
     assert snapshot.trims == {"LD_ZN": 6.0}
     assert [t.sequence for t in plant.trims] == list(range(1, len(plant.trims) + 1))
