@@ -37,6 +37,8 @@ class Evidence:
     """Where the scenario's minutes begin."""
     tie: str
     """Id of the tie's meter."""
+    devices: tuple[str, ...]
+    """Who must have a command, or have reverted, at every second."""
     points: Mapping[str, frozenset[str]]
     """By endpoint what a frame keeps beside `p_mw`."""
     frames: list[Frame] = field(default_factory=list)
@@ -97,4 +99,4 @@ def evidence_for(park: Park, expects: Iterable[Expect], start: datetime) -> Evid
     for expect in expects:
         if isinstance(expect, Shown):
             points[expect.endpoint] = points.get(expect.endpoint, _ALWAYS).union(expect.points)
-    return Evidence(start=start, tie=tie, points=points)
+    return Evidence(start=start, tie=tie, devices=tuple(park.resources), points=points)

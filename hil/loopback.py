@@ -94,7 +94,8 @@ class LoopbackField:
         true_s = self._clock.true_s()
         outcome, detail = Outcome.ACKNOWLEDGED, ""
         manner = self._rig.manner(name, self._clock.plant_now())
-        for request in points.encode(registers.points, {**registers.scales, **wanted}):
+        wishes = points.encode(registers.points, {**registers.scales, **wanted})
+        for request in points.safest_first(registers.points, wishes):
             if manner.connections == 0:
                 outcome, detail = Outcome.DISCONNECTED, "not connected"
                 break

@@ -215,33 +215,40 @@ def _not_written(expect: kinds.NotWritten, seen: Evidence) -> Verdict:
 def _valid(expect: kinds.Valid, seen: Evidence) -> Verdict:
     """Judge by the log: each command is renewed before it runs out, or its end is told as a reversion."""
     until: dict[str, datetime] = {}
+    held: dict[str, dict[str, float]] = {}
     gaps: list[str] = []
     begin, end = _minute(seen, expect.at_min), _minute(seen, expect.at_min + expect.for_min)
     for at, record in sorted(seen.log, key=lambda item: item[0]):
-        device = str(record.get("device"))
-        if device in expect.but or record["event"] not in ("write", "foreign", "reverted", "restarted"):
+        device, values = str(record.get("device")), record.get("values")
+        if device in expect.but:
             continue
-        values = record.get("values")
-        hold_s = _hold_s(values) if isinstance(values, dict) else None
         if record["event"] in ("reverted", "restarted"):
             until[device] = datetime.max.replace(tzinfo=at.tzinfo)
-        elif hold_s is not None:
-            if begin <= at < end and at > until.get(device, at):
-                gaps.append(f"{device} had none for {(at - until[device]).total_seconds():g} s")
-            until[device] = at + timedelta(seconds=hold_s)
+        if record["event"] == "restarted":
+            held.pop(device, None)
+        if record["event"] not in ("write", "foreign") or not isinstance(values, dict):
+            continue
+        held[device] = held.get(device, {}) | values
+        if "setpoint_mw" not in values:
+            continue
+        if (ran_out := until.get(device, at)) < min(at, end) and at > begin:
+            gaps.append(f"{device} had none for {(at - ran_out).total_seconds():g} s")
+        until[device] = at + timedelta(seconds=_hold_s(held[device]))
     last = seen.frames[-1].at if seen.frames else begin
     gaps += [f"{name} has none since {at.isoformat()}" for name, at in until.items() if at < min(last, end)]
+    gaps += [f"{name} never had one" for name in seen.devices if name not in until and name not in expect.but]
     found = gaps[0] if gaps else f"{len(until)} devices, no second without"
     return Verdict(what=_named(expect), ok=bool(until) and not gaps, found=found)
 
 
-def _hold_s(values: dict[str, float]) -> float | None:
-    """Return how long a write is trusted; None where it is no command of active power."""
-    if "setpoint_mw" not in values:
-        return None
-    if "reversion_total_s" in values:
-        return values["reversion_total_s"]
-    return values["ttl_s"] + values.get("reversion_s", 0.0) if "ttl_s" in values else None
+def _hold_s(held: dict[str, float]) -> float:
+    """Return how long a device may trust the command in its registers; without a timer it never may.
+
+    SunSpec has one timer for both spans, written by a request of its own before the setpoint.
+    """
+    if "reversion_total_s" in held:
+        return held["reversion_total_s"] * held.get("reversion_enable", 1.0)
+    return held.get("ttl_s", 0.0) + held.get("reversion_s", 0.0)
 
 
 def _proven(expect: kinds.Proven, seen: Evidence) -> Verdict:

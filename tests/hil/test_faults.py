@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -17,7 +18,7 @@ from hil.scenario import EVENTS, QUIET, Event
 from hil.server import Listener
 from vpp.clock import UTC, SimulatedClock
 from vpp.park import Park
-from vpp.types import Outcome, Quality, Setpoint, Source
+from vpp.types import Outcome, Quality, Setpoint
 
 START = datetime(2026, 3, 10, 4, tzinfo=UTC)
 SPELL = {"at_min": 1, "for_min": 1}
@@ -26,7 +27,8 @@ SPELL = {"at_min": 1, "for_min": 1}
 class Field:
     """A rig in memory under one fault, from its first to its second minute."""
 
-    def __init__(self, park: Park, *events: Event) -> None:
+    def __init__(self, park: Park, setpoint: Callable[..., Setpoint], *events: Event) -> None:
+        self.setpoint = setpoint
         self.clock = SimulatedClock(START)
         self.log: list[Mapping[str, object]] = []
         scenario = replace(QUIET, events=events)
@@ -38,23 +40,18 @@ class Field:
         return {name: reading.values for name, reading in (await self.field.read()).items()}
 
     async def order(self, device: str, p_mw: float) -> tuple[Outcome, str]:
-        command = Setpoint(
-            device=device,
-            p_mw=p_mw,
-            q_mvar=0.0,
-            h2_kg_per_h=0.0,
-            p_min_mw=-100,
-            p_max_mw=100,
-            epoch=3,
-            sequence=9,
-            issued_at=START,
-            ttl_s=300.0,
-            reversion_mw=0.0,
-            reversion_s=300.0,
-            source=Source.PLAN,
-        )
+        command = self.setpoint(device, p_mw, ttl_s=300.0, reversion_s=300.0)
         ack = (await self.field.write([command]))[device]
         return ack.outcome, ack.detail
+
+
+Sick = Callable[..., Field]
+
+
+@pytest.fixture
+def sick(park: Park, setpoint: Callable[..., Setpoint]) -> Sick:
+    """Return a rig in memory under some events."""
+    return partial(Field, park, setpoint)
 
 
 def test_every_kind_of_fault_may_stand_in_a_scenario() -> None:
@@ -63,8 +60,8 @@ def test_every_kind_of_fault_may_stand_in_a_scenario() -> None:
     assert words == {word: word for word in faults.FAULTS}
 
 
-async def test_a_device_that_refuses_writes_is_read_and_does_nothing(park: Park) -> None:
-    field = Field(park, faults.Refuses(**SPELL, endpoint="BESS1", code=6))
+async def test_a_device_that_refuses_writes_is_read_and_does_nothing(sick: Sick) -> None:
+    field = sick(faults.Refuses(**SPELL, endpoint="BESS1", code=6))
     await field.at(70)
     assert await field.order("BESS1", 12.0) == (Outcome.REFUSED, "exception 6")
     assert (await field.at(80))["BESS1"]["p_mw"] == pytest.approx(0, abs=1)
@@ -72,8 +69,8 @@ async def test_a_device_that_refuses_writes_is_read_and_does_nothing(park: Park)
     assert (await field.order("BESS1", 12.0))[0] is Outcome.ACKNOWLEDGED
 
 
-async def test_a_spoilt_answer_is_no_reading_and_its_write_was_done(park: Park) -> None:
-    field = Field(park, faults.Garbles(**SPELL, endpoint="BESS1", how="tid_0"))
+async def test_a_spoilt_answer_is_no_reading_and_its_write_was_done(sick: Sick) -> None:
+    field = sick(faults.Garbles(**SPELL, endpoint="BESS1", how="tid_0"))
     await field.at(59)
     await field.at(70)
     assert (await field.field.read())["BESS1"].quality is Quality.STALE
@@ -82,8 +79,8 @@ async def test_a_spoilt_answer_is_no_reading_and_its_write_was_done(park: Park) 
 
 
 @pytest.mark.parametrize("heartbeat", [False, True])
-async def test_a_frozen_device_moves_on_unseen(park: Park, heartbeat: bool) -> None:
-    field = Field(park, faults.Frozen(**SPELL, endpoint="BESS1", heartbeat=heartbeat))
+async def test_a_frozen_device_moves_on_unseen(sick: Sick, heartbeat: bool) -> None:
+    field = sick(faults.Frozen(**SPELL, endpoint="BESS1", heartbeat=heartbeat))
     first = (await field.at(60))["BESS1"]
     await field.order("BESS1", 20.0)
     later = (await field.at(90))["BESS1"]
@@ -94,15 +91,15 @@ async def test_a_frozen_device_moves_on_unseen(park: Park, heartbeat: bool) -> N
 
 
 @pytest.mark.parametrize(("endpoint", "point"), [("BESS1", "p_mw"), ("CAES1", "soc"), ("H2S", "h2_kg")])
-async def test_a_void_point_is_no_number(park: Park, endpoint: str, point: str) -> None:
-    field = Field(park, faults.Void(**SPELL, endpoint=endpoint, points=(point,)))
+async def test_a_void_point_is_no_number(sick: Sick, endpoint: str, point: str) -> None:
+    field = sick(faults.Void(**SPELL, endpoint=endpoint, points=(point,)))
     assert [point in (await field.at(s))[endpoint] for s in (59, 60, 119, 120)] == [True, False, False, True]
 
 
-async def test_a_told_change_of_scale_keeps_values_and_an_untold_one_does_not(park: Park) -> None:
+async def test_a_told_change_of_scale_keeps_values_and_an_untold_one_does_not(sick: Sick) -> None:
     told = faults.Rescaled(**SPELL, endpoint="BESS1", points=("p_mw",), exponent=1)
     untold = faults.Rescaled(**SPELL, endpoint="WF", points=("p_mw",), exponent=1)
-    field = Field(park, told, untold)
+    field = sick(told, untold)
     before = await field.at(59)
     during = await field.at(60)
     assert during["BESS1"]["w_sf"] == before["BESS1"]["w_sf"] + 1
@@ -110,9 +107,8 @@ async def test_a_told_change_of_scale_keeps_values_and_an_untold_one_does_not(pa
     assert during["WF"]["p_mw"] == pytest.approx(10 * before["WF"]["p_mw"], rel=0.1)
 
 
-async def test_signs_and_charge_jump_in_what_is_shown_alone(park: Park) -> None:
-    field = Field(
-        park,
+async def test_signs_and_charge_jump_in_what_is_shown_alone(sick: Sick) -> None:
+    field = sick(
         faults.Inverted(**SPELL, endpoint="WF"),
         faults.SocShown(**SPELL, resource="BESS1", soc_pct=5),
     )
@@ -124,9 +120,9 @@ async def test_signs_and_charge_jump_in_what_is_shown_alone(park: Park) -> None:
 
 @pytest.mark.parametrize(("event", "status"), [(faults.Local, 5.0), (faults.Deaf, 1.0)])
 async def test_a_device_that_does_not_heed_acknowledges(
-    park: Park, event: Callable[..., Event], status: float
+    sick: Sick, event: Callable[..., Event], status: float
 ) -> None:
-    field = Field(park, event(**SPELL, resource="BESS1"))
+    field = sick(event(**SPELL, resource="BESS1"))
     await field.at(60)
     await field.order("BESS1", 8.0)
     await field.at(65)
@@ -135,14 +131,14 @@ async def test_a_device_that_does_not_heed_acknowledges(
     assert (seen["p_mw"], seen["status"]) == (pytest.approx(0, abs=1), status)
 
 
-async def test_a_device_that_clips_gives_less_than_ordered(park: Park) -> None:
-    field = Field(park, faults.Clips(**SPELL, resource="BESS1", high_mw=8))
+async def test_a_device_that_clips_gives_less_than_ordered(sick: Sick) -> None:
+    field = sick(faults.Clips(**SPELL, resource="BESS1", high_mw=8))
     await field.order("BESS1", 20.0)
     assert [round((await field.at(s))["BESS1"]["p_mw"]) for s in (50, 100, 150)] == [20, 8, 20]
 
 
-async def test_a_restarted_device_has_forgotten_command_and_epoch(park: Park) -> None:
-    field = Field(park, faults.Restart(at_min=1, for_min=0.1, resource="BESS1"))
+async def test_a_restarted_device_has_forgotten_command_and_epoch(sick: Sick) -> None:
+    field = sick(faults.Restart(at_min=1, for_min=0.1, resource="BESS1"))
     await field.order("BESS1", 20.0)
     assert (await field.at(59))["BESS1"]["epoch"] == 3
     back = (await field.at(70))["BESS1"]
@@ -150,15 +146,15 @@ async def test_a_restarted_device_has_forgotten_command_and_epoch(park: Park) ->
     assert back["p_mw"] == pytest.approx(0, abs=1)
 
 
-async def test_another_master_writes_beside_control(park: Park) -> None:
-    field = Field(park, faults.Foreign(**SPELL, resource="BESS1", p_mw=-15, every_s=20))
+async def test_another_master_writes_beside_control(sick: Sick) -> None:
+    field = sick(faults.Foreign(**SPELL, resource="BESS1", p_mw=-15, every_s=20))
     await field.order("BESS1", 20.0)
     assert (await field.at(110))["BESS1"]["setpoint_mw"] == pytest.approx(-15)
     assert [r["event"] for r in field.log].count("foreign") == 3
 
 
-async def test_a_jammed_breaker_stays_closed(park: Park) -> None:
-    field = Field(park, faults.Jammed(**SPELL, load="LD_ZN", blocks=(2,)))
+async def test_a_jammed_breaker_stays_closed(sick: Sick) -> None:
+    field = sick(faults.Jammed(**SPELL, load="LD_ZN", blocks=(2,)))
     await field.at(61)
     await field.field.trip({"LD_ZN": 0b111}, drill=False)
     assert (await field.at(63))["LD_ZN"]["breakers"] == 0b101

@@ -1,5 +1,6 @@
 """The field in memory gives what Modbus would: quantised, refused, stale, unknown."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,8 +10,9 @@ from hil.rig import Rig
 from hil.scenario import Scenario, Silence
 from vpp.clock import UTC, SimulatedClock
 from vpp.park import Park
-from vpp.types import Outcome, Quality, Setpoint, Source
+from vpp.types import Outcome, Quality, Setpoint
 
+Told = Callable[..., Setpoint]
 START = datetime(2026, 3, 10, 4, tzinfo=UTC)
 MUTE = Scenario(
     name="mute",
@@ -19,24 +21,6 @@ MUTE = Scenario(
     rates=(),
     events=(Silence(at_min=1, for_min=1, endpoint="CAES1"),),
 )
-
-
-def setpoint(device: str, p_mw: float) -> Setpoint:
-    return Setpoint(
-        device=device,
-        p_mw=p_mw,
-        q_mvar=0.0,
-        h2_kg_per_h=0.0,
-        p_min_mw=-100,
-        p_max_mw=100,
-        epoch=3,
-        sequence=9,
-        issued_at=START,
-        ttl_s=60.0,
-        reversion_mw=0.0,
-        reversion_s=30.0,
-        source=Source.PLAN,
-    )
 
 
 def field(park: Park, scenario: Scenario = MUTE) -> tuple[Rig, SimulatedClock, LoopbackField]:
@@ -58,7 +42,7 @@ async def test_values_are_those_of_the_registers(park: Park) -> None:
 
 
 @pytest.mark.parametrize("device", ["CAES1", "BESS1", "WF", "ALK1"])
-async def test_a_setpoint_arrives_and_is_read_back(park: Park, device: str) -> None:
+async def test_a_setpoint_arrives_and_is_read_back(park: Park, setpoint: Told, device: str) -> None:
     rig, _, memory = field(park)
     acks = await memory.write([setpoint(device, -31.7)])
     assert acks[device].outcome is Outcome.ACKNOWLEDGED
@@ -69,6 +53,16 @@ async def test_a_setpoint_arrives_and_is_read_back(park: Park, device: str) -> N
     assert rig.image(device)["status"] != 4
     rig.advance(START + timedelta(seconds=95))
     assert rig.image(device)["status"] == 4
+
+
+async def test_a_battery_has_its_timer_before_the_setpoint_that_it_guards(park: Park, setpoint: Told) -> None:
+    written: list[Mapping[str, float]] = []
+    clock = SimulatedClock(START)
+    rig = Rig(park, START, 7, note=lambda at, record: written.append(record.get("values", {})))
+    await LoopbackField(rig, clock).write([setpoint("BESS1", 5.0)])
+    guards = ("epoch", "reversion_total_s", "setpoint_mw")
+    parts = [name for values in written for name in guards if name in values]
+    assert parts == ["epoch", "reversion_total_s", "setpoint_mw"]
 
 
 async def test_a_trip_opens_blocks_and_a_drill_does_not(park: Park) -> None:
@@ -84,7 +78,7 @@ async def test_a_trip_opens_blocks_and_a_drill_does_not(park: Park) -> None:
     assert (rig.image("LD_ZN")["breakers"], rig.image("LD_SME")["breakers"]) == (3, 1)
 
 
-async def test_a_silent_endpoint_goes_stale_and_its_write_is_unknown(park: Park) -> None:
+async def test_a_silent_endpoint_goes_stale_and_its_write_is_unknown(park: Park, setpoint: Told) -> None:
     rig, clock, memory = field(park)
     await memory.read()
     clock.advance(70)

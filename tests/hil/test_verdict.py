@@ -31,7 +31,7 @@ def frame(second: float, **changed: Any) -> Frame:
 
 
 def evidence(*frames: Frame) -> Evidence:
-    seen = Evidence(start=START, tie="TIE", points={})
+    seen = Evidence(start=START, tie="TIE", devices=("BESS1",), points={})
     seen.frames += frames
     return seen
 
@@ -132,6 +132,38 @@ def test_a_second_without_a_valid_command_is_found_in_the_log(log: list[tuple[in
     for second, event in log:
         seen.note(START + timedelta(seconds=second), {"event": event, "device": "BESS1", "values": COMMAND})
     assert judge(kinds.Valid(**SPELL), seen).ok is ok
+
+
+SUNSPEC = (
+    {"reversion_mw": -1.0, "reversion_enable": 1.0, "reversion_total_s": 30.0},
+    {"setpoint_enable": 1.0, "setpoint_mw": 5.0},
+)
+"""A SunSpec battery takes its timer by a request of its own, before the setpoint."""
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ([(0, 0), (0, 1), (29, 1), (58, 1)], "1 devices, no second without"),
+        ([(0, 0), (0, 1), (31, 1), (58, 1)], "BESS1 had none for 1 s"),
+        ([(0, 0), (0, 1)], "BESS1 has none since"),
+        ([(0, 0), (0, 1), (62, 1)], "BESS1 had none for 32 s"),
+        ([(0, 0)], "BESS1 never had one"),
+        ([(0, 1), (1, 1)], "BESS1 had none for 1 s"),
+        ([(0, 0), (0, 1), (20, None), (25, 0), (50, 1)], "1 devices, no second without"),
+        ([(0, 0), (0, 1), (20, None), (25, 1), (50, 1)], "BESS1 had none for 25 s"),
+    ],
+)
+def test_a_sunspec_battery_is_judged_by_timer_and_setpoint(
+    written: list[tuple[int, int | None]], found: str
+) -> None:
+    seen = row(40)
+    for second, part in written:
+        event = {"event": "restarted"} if part is None else {"event": "write", "values": SUNSPEC[part]}
+        seen.note(START + timedelta(seconds=second), {"device": "BESS1", **event})
+    verdict = judge(kinds.Valid(**SPELL), seen)
+    assert verdict.found.startswith(found)
+    assert verdict.ok is found.startswith("1 devices")
 
 
 def test_writes_are_looked_for_in_the_spell_alone() -> None:
