@@ -8,6 +8,7 @@ import platform
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from math import inf
 
 import numpy as np
 import uvloop
@@ -22,6 +23,8 @@ from vpp.seeds import generator
 from vpp.types import Load, ShedOrder, ShedReport
 
 BREAKERS, DEAD, DRILLS = 500, 10, 40
+ACKNOWLEDGED_MS, SETTLED_MS = 250.0, 1000.0
+"""Issue 4: p99 of the last live answer, and the time after which nothing is left open."""
 START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
 FREE = {"calls_left": 2.0, "rest_min": 0.0, "open_blocks": 0.0, "running_min": 0.0}
 
@@ -65,22 +68,21 @@ async def ready(field: ModbusField, clock: RealClock, loads: dict[str, Load]) ->
         await clock.sleep_true(0.05)
 
 
-async def one(
-    field: ModbusField, clock: RealClock, park: Park, order: ShedOrder, live: frozenset[str] = frozenset()
-) -> ShedReport:
-    """Carry one order out on the newest readings; with `live` just what these loads have armed."""
+async def one(field: ModbusField, clock: RealClock, park: Park, order: ShedOrder) -> ShedReport:
+    """Carry one order out on the newest readings."""
     readings = await field.read()
     calls = dict.fromkeys(park.loads, FREE)
     table = selection.armed(park.loads, readings, calls)
-    if live:
-        order = replace(order, mw=sum(block.mw for block in table if block.load in live) - 1e-3)
     return await shedding.shed(
         order, table, readings, dict.fromkeys(park.loads, 0), loads=park.loads, field=field, clock=clock
     )
 
 
 async def series(farm: Farm, latency_s: float, drills: int) -> list[tuple[float, float]]:
-    """Return for each drill the ms to the last live answer and to the end, all of 500 breakers opened."""
+    """Return for each drill the ms to the last live answer and until every terminal had its outcome.
+
+    The order asks for all that is armed: every breaker is told at once.
+    """
     base, rng = load_park("small10"), generator(1, "bench", "shed")
     feeders = {
         k: Feeder(mw=float(rng.uniform(0.5, 2.0)), share=1.0, blocks=1, delay_s=0.0, latency_s=latency_s)
@@ -97,14 +99,14 @@ async def series(farm: Farm, latency_s: float, drills: int) -> list[tuple[float,
             dead = {int(k) for k in rng.choice(BREAKERS, DEAD, replace=False)}
             await field.read()
             farm.become({k: replace(feeders[k], mw=feeders[k].mw + 1e-6 * drill, how="mute") for k in dead})
-            order = ShedOrder(id=f"b{drill}", mw=1.0, drill=False, expires_at=START + timedelta(days=1))
-            began_s = clock.true_s()
-            live = frozenset(load.id for k, load in enumerate(loads) if k not in dead)
-            report = await one(field, clock, park, order, live)
+            all_mw = sum(f.mw + 1e-6 * drill for f in feeders.values())
+            order = ShedOrder(id=f"b{drill}", mw=all_mw, drill=False, expires_at=START + timedelta(days=1))
+            report = await one(field, clock, park, order)
             acked = [t.ack_ms for t in report.targets if t.outcome == "acknowledged" and t.ack_ms is not None]
             if len(acked) != BREAKERS - DEAD:
                 print(f"drill {drill}: {len(acked)} acknowledged", file=sys.stderr)
-            found.append((report.last_ack_ms, 1000 * (clock.true_s() - began_s)))
+            settled_ms = max(inf if t.ack_ms is None else t.ack_ms for t in report.targets)
+            found.append((report.last_ack_ms, settled_ms))
     return found
 
 
@@ -116,24 +118,26 @@ def burn(stop: object) -> None:
 
 
 def main(drills: int) -> int:
-    """Print the table; 0."""
+    """Print the table; 1 where a figure of issue 4 is missed."""
     print(f"{platform.machine()}, Python {platform.python_version()}, {drills} drills a row")
     print(f"order -> all live of {BREAKERS} breakers acknowledged, {DEAD} dead, another process burns a core")
-    print(f"{'device latency':>15} {'p50':>8} {'p99':>8} {'settled p99':>12}  ms")
+    print(f"{'device latency':>15} {'p50':>8} {'p99':>8} {'all settled':>12}  ms")
     stop = multiprocessing.Event()
     busy = multiprocessing.Process(target=burn, args=(stop,), daemon=True)
     busy.start()
+    late = False
     try:
         with Farm(BREAKERS) as farm:
             for latency_s in (0.0, 0.02):
                 rows = np.array(uvloop.run(series(farm, latency_s, drills)))
                 p50, p99 = np.percentile(rows[:, 0], [50, 99])
-                settled = np.percentile(rows[:, 1], 99)
+                settled = rows[:, 1].max()
+                late = late or p99 > ACKNOWLEDGED_MS or settled > SETTLED_MS
                 print(f"{latency_s * 1000:>12.0f} ms {p50:8.0f} {p99:8.0f} {settled:12.0f}", flush=True)
     finally:
         stop.set()
         busy.join()
-    return 0
+    return int(late)
 
 
 if __name__ == "__main__":

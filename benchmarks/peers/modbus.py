@@ -43,63 +43,35 @@ int main(int n, char **a) {
 
 
 class Device(asyncio.Protocol):
-    """One connection to a device that holds what is written; one that is `dead` dies at each write."""
+    """One connection to a device whose registers are all 0: reads alone."""
 
-    def __init__(self, coils: list[int], latency_s: float, dead: bool) -> None:
-        self.coils, self.latency_s, self.dead = coils, latency_s, dead
+    def __init__(self) -> None:
         self.buffer = b""
-        self.mute = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        while len(self.buffer) >= 8:
-            tid, _, length, unit = HEAD.unpack_from(self.buffer)
-            if len(self.buffer) < 6 + length:
-                return
-            pdu, self.buffer = self.buffer[7 : 6 + length], self.buffer[6 + length :]
-            self.mute = self.mute or (self.dead and pdu[0] == 15)
-            if self.mute:
-                continue
-            answer = self.answer(pdu)
-            frame = HEAD.pack(tid, 0, len(answer) + 1, unit) + answer
-            if self.latency_s:
-                asyncio.get_running_loop().call_later(self.latency_s, self.transport.write, frame)
-            else:
-                self.transport.write(frame)
-
-    def answer(self, pdu: bytes) -> bytes:
-        code, address, count = struct.unpack_from(">BHH", pdu)
-        if code == 15:
-            for k in range(count):
-                self.coils[(address + k) % 64] = pdu[6 + k // 8] >> (k % 8) & 1
-            return pdu[:5]
-        if code == 1:
-            bits = sum(self.coils[(address + k) % 64] << k for k in range(count))
-            return bytes((1, (count + 7) // 8)) + bits.to_bytes((count + 7) // 8, "little")
-        return bytes((code, 2 * count)) + bytes(2 * count)
+        while len(self.buffer) >= 12:
+            tid, _, _, unit, code, _, count = struct.unpack_from(">HHHBBHH", self.buffer)
+            self.buffer = self.buffer[12:]
+            answer = bytes((code, 2 * count)) + bytes(2 * count)
+            self.transport.write(HEAD.pack(tid, 0, len(answer) + 1, unit) + answer)
 
 
-async def serve(devices: int, latency_s: float, dead: int) -> None:
-    """Listen for so many devices, print their ports, end with stdin; the last `dead` take no writes."""
+async def serve(devices: int) -> None:
+    """Listen for so many devices, print their ports, end with stdin."""
     loop = asyncio.get_running_loop()
-    ports = []
-    for k in range(devices):
-        coils, mute = [0] * 64, k >= devices - dead
-        server = await loop.create_server(
-            lambda coils=coils, mute=mute: Device(coils, latency_s, mute), "127.0.0.1", 0, backlog=256
-        )
-        ports.append(server.sockets[0].getsockname()[1])
-    print(json.dumps(ports), flush=True)
+    servers = [await loop.create_server(Device, "127.0.0.1", 0) for _ in range(devices)]
+    print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
     await asyncio.to_thread(sys.stdin.read)
 
 
 @contextmanager
-def serving(devices: int, latency_s: float = 0.0, dead: int = 0) -> Iterator[list[int]]:
+def serving(devices: int) -> Iterator[list[int]]:
     """Run devices in a process of their own; yields their ports."""
-    command = [sys.executable, __file__, str(devices), str(latency_s), str(dead)]
+    command = [sys.executable, __file__, str(devices)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -174,4 +146,4 @@ def libmodbus(ports: list[int], polls: int) -> tuple[float, float] | str:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))
+    uvloop.run(serve(int(sys.argv[1])))
