@@ -16,6 +16,8 @@ TIE_MW = 0.05
 """Excess of a tie limit that passes: the linear losses' remainder (assumption)."""
 VOLTAGE_PU, LOADING_PERCENT = 1e-4, 0.1
 """Excess of a network limit that passes: below what meters resolve (assumption)."""
+LIMITS = {"voltage": ("voltage", VOLTAGE_PU), "loading": ("branch", LOADING_PERCENT)}
+"""Rule -> what its relaxation is called before the colon, and the excess that passes."""
 
 
 def network(view: Seen, oracle: Oracle) -> tuple[AcStates, list[Violation], float]:
@@ -39,11 +41,12 @@ def network(view: Seen, oracle: Oracle) -> tuple[AcStates, list[Violation], floa
     )
     declared = {(r.limit, r.step) for r in plan.relaxations}
     for v in violations(park, states):
-        small = {"voltage": VOLTAGE_PU, "loading": LOADING_PERCENT}.get(v.rule, 0.0)
-        kind = {"voltage": "voltage", "loading": "branch"}.get(v.rule, v.rule)
-        if v.rule == "tie_limit" or abs(v.found - v.allowed) <= small:
-            continue
-        if (f"{kind}:{v.resource}", v.step) not in declared:
+        if v.rule in LIMITS:
+            limit, passes = LIMITS[v.rule]
+            if abs(v.found - v.allowed) > passes and (f"{limit}:{v.resource}", v.step) not in declared:
+                found.append(v)
+        elif v.rule == "power_flow":
+            # a state that nobody knows is no limit that could be given up
             found.append(v)
     found += _tie(view, states.p_tie_mw, declared)
     return states, found, float(np.nanmax([balance, off], initial=0.0))

@@ -15,7 +15,7 @@ import pytest
 from controllers.planning import Planner, check, initial_state
 from network.powerflow import Oracle
 from vpp.park import Park, load_park
-from vpp.types import Forecast, Hold, Pin, Plan
+from vpp.types import Forecast, Hold, Pin, Plan, Relaxation
 
 STEPS = 12
 """Steps of the larger park's plan: three hours carry every kind of its devices."""
@@ -180,6 +180,14 @@ def pinned(at: Judged) -> Judged:
     return at._replace(plan=replace(plan, pins=(pin,)))
 
 
+def gives_up(limit: str, *, steps: int) -> Change:
+    """Declare that a limit is given up in the first steps."""
+    given = tuple(
+        Relaxation(limit=limit, step=k, amount=1.0, unit="pu", reason="it is said so") for k in range(steps)
+    )
+    return of_plan(lambda plan: replace(plan, relaxations=(*plan.relaxations, *given)))
+
+
 def another_day(at: Judged) -> Judged:
     return at._replace(plan=replace(at.plan, start=at.plan.start + timedelta(days=3)))
 
@@ -252,6 +260,9 @@ DEFECTS = {
             both(scale("LD_SME", "p_mw", 6.0), scale("LD_SME", "q_mvar", 6.0)), "voltage", "FDR10"),
         "a transformer overloaded": (both(scale("LD_PUB", "p_mw", 1.6)), "loading", "T_PUB"),
         "a power flow without a solution": (scale("LD_SME", "p_mw", 400.0), "power_flow", "network"),
+        "a power flow without a solution, told": (
+            both(scale("LD_SME", "p_mw", 400.0), gives_up("power_flow:network", steps=96)),
+            "power_flow", "network"),
         "reactive power that no converter has": (put("BESS1", "q_mvar", 60.0, 3), "reactive_limit", "BESS1"),
         "a load with a power factor of its own": (
             add("LD_PUB", "q_mvar", 5.0, 3), "reactive_limit", "LD_PUB"),
