@@ -61,11 +61,6 @@ def clear_day_mw(site: Site, plant: Pv, day: int) -> Array:
     return _plant_mw(site, plant, day, np.ones(KNOTS))
 
 
-def ghi_day_w_m2(seed: int, site: Site, plant: str, day: int) -> Array:
-    """Return the global horizontal irradiance at the knots under the plant's clouds."""
-    return clear_sky(site, day).ghi_w_m2 * clearness(seed, plant, site.zone, day)
-
-
 def _plant_mw(site: Site, plant: Pv, day: int, kc: Array) -> Array:
     params, rating = plant.params, plant.resource.p_max_mw
     poa_kw_m2 = _plane_w_m2(clear_sky(site, day), params.tilt, kc) / 1e3

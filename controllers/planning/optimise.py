@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -29,8 +29,6 @@ SEARCHES = 3
 """Searches for commitments, each knowing what the one before could not keep."""
 WORSE = 1.1
 """Growth of a relaxation up to which commitments are not searched anew (assumption)."""
-GUESS_EVERY = 8
-"""Steps between two whose loss slopes are computed before there is a plan: they change slowly."""
 PIN_ATTEMPTS = 3
 """As wished, without what has no solution, without what breaks the network."""
 NO_INTEGERS = np.empty(0, dtype=np.int64)
@@ -253,19 +251,6 @@ def first_losses(course: Course, oracle: Oracle, now: Situation) -> Losses:
     return losses_at(
         window.first, window.axis.n, tuple(m for m, _ in pairs), np.array([mw for _, mw in pairs])
     )
-
-
-def _guess(
-    course: Course, oracle: Oracle, starts: list[datetime], operation: tuple[Array, Array, Array]
-) -> None:
-    """Keep rough network models for a first solution: slopes of every eighth step, losses of each."""
-    p_mw = operation[0]
-    models = sensitivities_all(oracle, *operation, steps=range(0, len(starts), GUESS_EVERY))
-    losses = oracle.solve(*operation).losses_mw
-    for k, start in enumerate(starts):
-        at = dict(zip(oracle.elements, p_mw[k].tolist(), strict=True))
-        model = replace(models[k // GUESS_EVERY], step=k, p_mw=at)
-        course.linear[start] = (model, float(losses[k]))
 
 
 def remember(
