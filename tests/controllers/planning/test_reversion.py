@@ -8,6 +8,7 @@ import pytest
 from controllers.planning import reversion
 from controllers.planning.checker import check
 from controllers.planning.checker.seen import seen
+from controllers.planning.reactive import operation_of
 from vpp.park import with_port_base
 from vpp.types import Plan
 
@@ -71,6 +72,35 @@ def test_the_checker_refuses_a_value_beyond_the_rating(park, plan, forecast):
     wrong = told(plan, "BESS1", 4000.0)
     found = [v for v in check(park, wrong, forecast).violations if v.rule == "reversion"]
     assert any("beyond its rating" in v.text for v in found)
+
+
+def test_a_device_at_its_reversion_value_gives_the_mvar_of_that_power(park, planner, plan, forecast):
+    """A wind farm at rest takes no Mvar any more: the voltage that they held down rises."""
+    oracle, bus = planner.oracle, park.resources["WF"].bus
+    p_mw, q_mvar, positions = operation_of(oracle, plan)
+    wind, at = oracle.elements.index("WF"), oracle.buses.index(bus)
+    step = int(np.argmin(q_mvar[:, wind]))
+    resting, without = p_mw.copy(), q_mvar.copy()
+    resting[step, wind] = without[step, wind] = 0.0
+    own, kept, risen = (
+        float(oracle.solve(p, q, positions).vm_pu[step, at])
+        for p, q in ((p_mw, q_mvar), (resting, q_mvar), (resting, without))
+    )
+    assert risen > max(own, kept) + 1e-3
+
+    def refused(vm_max_pu: float) -> set[int | None]:
+        kv = next(b.vn_kv for b in park.grid.buses if b.name == bus)
+        bands = tuple(
+            replace(band, vm_max_pu=vm_max_pu) if band.vn_kv_min <= kv <= band.vn_kv_max else band
+            for band in park.voltage_bands
+        )
+        rests = plan.series["WF"]["p_mw"].copy()
+        rests[step] = 0.0
+        found = check(replace(park, voltage_bands=bands), told(plan, "WF", rests), forecast, oracle)
+        return {v.step for v in found.violations if (v.rule, v.resource) == ("reversion", "WF")}
+
+    assert refused((risen + max(own, kept)) / 2) == {step}
+    assert refused(risen + 1e-3) == set()
 
 
 def test_a_plan_of_an_older_version_without_reversions_is_still_one(park, plan, forecast):
