@@ -1,7 +1,7 @@
 """A day on paper, from the journal alone: plan against meter, cost, limits, forecasts, devices."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from vpp.journal import read, snapshots, tail
 from vpp.park.model import Park
 from vpp.reports.day_cost import day_costs, energy_by_period, outside_mwh
 from vpp.reports.day_flows import QUARTER_S, Flows, planned_flows
+from vpp.reports.day_forecasts import forecast_errors
 from vpp.reports.day_meter import DayMeter
 from vpp.reports.day_mix import Mix, mix
 from vpp.reports.day_types import (
@@ -24,7 +25,6 @@ from vpp.reports.day_types import (
     Cycles,
     Day,
     DayReport,
-    ForecastError,
     Item,
     Period,
 )
@@ -140,7 +140,7 @@ def _report(
         trimmed_mwh=metered.total("trimmed"),
         planned_trimmed_mwh=planned.total("trimmed"),
         sheds=tuple(events.sheds),
-        forecasts=tuple(_forecasts(park, meter, metered, planned)),
+        forecasts=tuple(forecast_errors(park, meter, metered, planned)),
         availability=_availability(meter),
         labels_s=dict(meter.labels_s),
         plans=tuple(e for e in events.plan_events if e.at >= account.first.at),
@@ -241,47 +241,6 @@ def _breaches(meter: DayMeter) -> tuple[Breach, ...]:
         )
         for name, s in sorted(meter.spells.items())
     )
-
-
-def _forecasts(park: Park, meter: DayMeter, metered: Flows, planned: Flows) -> Iterable[ForecastError]:
-    """Yield the errors of wind, PV and load over the quarter hours that meter and plan both know fully."""
-    both = (metered.seconds >= QUARTER_S - 1) & (planned.seconds >= QUARTER_S - 1)
-    kinds = {n: r.kind for n, r in park.resources.items() if r.kind in ("wind", "pv")}
-    kinds |= dict.fromkeys(park.loads, "load")
-    for kind in ("wind", "pv", "load"):
-        names = [n for n, k in kinds.items() if k == kind]
-        quantity = "demand" if kind == "load" else "available"
-        real, asked = (
-            sum((f.of(quantity)[n] for n in names if n in f.of(quantity)), np.zeros(f.bins))[both] * 4
-            for f in (metered, planned)
-        )
-        if not names or not both.any():
-            continue
-        early = _earliest(meter, names, "load_mw" if kind == "load" else "available_mw")[both]
-        wrong = np.abs(early - real)
-        yield ForecastError(
-            kind=kind,
-            mean_mw=float(real.mean()),
-            bias_mw=float((asked - real).mean()),
-            mae_mw=float(np.abs(asked - real).mean()),
-            first_mae_mw=float(np.nanmean(wrong)) if np.isfinite(wrong).any() else math.nan,
-        )
-
-
-def _earliest(meter: DayMeter, names: list[str], column: str) -> Array:
-    """Return by quarter hour the sum that the earliest plan of the journal expected; nan where none did."""
-    out = np.full(meter.bins, np.nan)
-    for plan in sorted(meter.plans.values(), key=lambda p: p.made_at, reverse=True):
-        if plan.step_min * 60 != QUARTER_S:
-            continue
-        total = sum(
-            (plan.series[n][column] for n in names if column in plan.series.get(n, {})), np.zeros(plan.steps)
-        )
-        first = int((plan.start - meter.start).total_seconds() // QUARTER_S)
-        low, high = max(0, first), min(meter.bins, first + plan.steps)
-        if low < high:
-            out[low:high] = total[low - first : high - first]
-    return out
 
 
 def _availability(meter: DayMeter) -> tuple[Availability, ...]:

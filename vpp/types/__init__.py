@@ -22,27 +22,29 @@ from vpp.types.command import (
     Source,
     Trim,
 )
+from vpp.types.grid import (
+    Bus,
+    ExtGrid,
+    Grid,
+    Line,
+    LineType,
+    Shunt,
+    Switch,
+    Trafo,
+    TrafoType,
+)
 from vpp.types.link import Link, LinkState
 from vpp.types.outage import OutageAction, OutageBreach, OutageClass
 from vpp.types.park import (
     Access,
     Actuator,
-    Bus,
     Endpoint,
-    ExtGrid,
-    Grid,
-    Line,
-    LineType,
     Load,
     Meter,
     NoticeClass,
     Point,
     Resource,
-    Shunt,
     Site,
-    Switch,
-    Trafo,
-    TrafoType,
 )
 from vpp.types.pin import Hold, Pin
 from vpp.types.plan import (
