@@ -277,7 +277,10 @@ class Rig:
             self._symptoms.hold(self._units, at)
             self._units[endpoint].command(values, at)
             return
-        self._note(at, {"event": "write", "device": endpoint, "values": dict(values)})
+        order = {key: values[key] for key in ("epoch", "sequence") if key in values}
+        stale = "epoch" in order and order["epoch"] < self._values(endpoint).get("epoch", 0.0)
+        event = "fenced" if stale else "write"
+        self._note(at, {"event": event, "device": endpoint, **order, "values": dict(values)})
         load = self._park.loads.get(endpoint)
         if load is None:
             if endpoint in self._actuators:

@@ -171,6 +171,19 @@ def test_an_older_epoch_is_fenced_off_and_logged(park: Park) -> None:
     assert [record["epoch"] for _, record in log.of("fenced")] == [4]
 
 
+@pytest.mark.parametrize(("endpoint", "point"), [("LD_ZN", "trim_mw"), ("A_CAP66", "setpoint_position")])
+def test_a_trim_or_move_of_an_older_epoch_is_logged_as_fenced_off(
+    park: Park, endpoint: str, point: str
+) -> None:
+    log = Log()
+    rig = Rig(park, START, 7, note=log)
+    for epoch, wanted in ((5, 1.0), (4, 0.0)):
+        rig.command(endpoint, {point: wanted, "epoch": epoch, "sequence": 1, "ttl_s": 60}, START)
+    assert rig.image(endpoint)[point] == 1.0
+    rows = [(word, r["epoch"]) for word in ("write", "fenced") for _, r in log.of(word)]
+    assert rows == [("write", 5), ("fenced", 4)]
+
+
 def test_open_blocks_cut_their_part_after_the_breaker_s_time_and_the_tie_sees_it(park: Park) -> None:
     rig = Rig(park, START, 7)
     before, tie = rig.image("LD_ZN")["p_mw"], rig.image("TIE")["p_mw"]
