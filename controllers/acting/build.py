@@ -51,6 +51,7 @@ def build_control(
         memory_file=state.root / "control.memory" if state is not None else None,
         tie=window,
         modes={name: kept.modes.get(name, Mode.AUTO) for name in park.resources},
+        mode_ends={name: end for name, end in kept.mode_ends.items() if name in park.resources},
         ledger={name: entry for name, entry in kept.ledger.items() if name in park.loads},
         planned={name: mask for name, mask in kept.planned.items() if name in park.loads},
         moved={name: moved for name, moved in kept.moved.items() if name in park.actuators},

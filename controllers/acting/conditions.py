@@ -11,7 +11,7 @@ from controllers.acting.lease import BLIND_CYCLES
 from controllers.acting.seat import Seat
 from controllers.acting.tie import TOLERANCE_MW, WINDOW_S, TieWindow
 from vpp.park.model import Park
-from vpp.types import Ack, Link, Mode, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
+from vpp.types import Ack, Link, Outcome, Plan, PlanLabel, Quality, Reading, Setpoint, Severity
 
 FAULT = 3.0
 """Code of point `status` of a device that is out (docs/architecture.md)."""
@@ -192,18 +192,6 @@ def of_plan(
             source="planner",
             text=f"the plan in force is {plan.label}: {plan.status}",
         )
-
-
-def of_modes(modes: Mapping[str, Mode]) -> Iterator[Condition]:
-    """Name devices that control does not move, as a banner."""
-    for name, mode in modes.items():
-        if mode is not Mode.AUTO:
-            yield Condition(
-                id=f"mode:{name}",
-                severity=Severity.INFORMATION,
-                source=name,
-                text=f"{name} is in {mode} mode",
-            )
 
 
 def of_loads(park: Park, calls: Mapping[str, Mapping[str, float]]) -> Iterator[Condition]:

@@ -70,6 +70,8 @@ class Core:
     modes: dict[str, Mode]
     ledger: dict[str, Calls]
     orders: tuple[DispatchOrder, ...]
+    mode_ends: dict[str, datetime] = fresh(default_factory=dict)
+    """By device when its mode ends."""
     coming: Park | None = None
     """A reloaded park that takes effect before the next cycle."""
     adopting: bool = False
@@ -182,6 +184,7 @@ class Core:
             ledger=self.ledger,
             planned=self.planned,
             modes=self.modes,
+            mode_ends=self.mode_ends,
             orders=self.orders,
             closing=tuple(self.closing),
             taken=tuple(self.taken),

@@ -18,6 +18,7 @@ from controllers.acting import (
     interruptions,
     lowering,
     metering,
+    modes,
     plausible,
     present,
     recovery,
@@ -103,6 +104,7 @@ async def run(core: Core) -> Snapshot:
     if core.adopting and core.acting:
         recovery.adopt(core)
     intake.forget_ended(core)
+    modes.end_due(core, now)
     contract = core.park.contracts.tie
     limits = tie.limits(core.orders, now, contract.import_max_mw, contract.export_max_mw)
     least_s = ahead_s(clock, horizon.cycle_s)
@@ -262,7 +264,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *emergency.of_outages(core),
         *conditions.of_tie(core.tie, assured.broken),
         *_of_plan(core, plan, moment),
-        *conditions.of_modes(core.modes),
+        *modes.conditions(core, now),
         *conditions.of_loads(core.park, core.calls(now)),
         *sheds.conditions(core),
         *conditions.of_lease(core.seat),

@@ -54,6 +54,7 @@ def freeze(core: Core, moment: Moment) -> Snapshot:
         readings=core.readings,
         setpoints=dict(core.setpoints),
         modes=dict(core.modes),
+        mode_ends=dict(core.mode_ends),
         park_mode=ParkMode.CONNECTED,
         following=Following.PLAN if moment.step is not None else Following.HOLD,
         plan_id=plan.id if plan is not None else None,

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from controllers.acting import following, orders, registry, restoration, sheds
+from controllers.acting import following, modes, orders, registry, restoration, sheds
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.setpoints import trusted_s
@@ -102,6 +102,8 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
         return _reply(core, Reply(id=command.id, accepted=False, reason=reason))
     if isinstance(command, ShedOrder):
         return await sheds.shed(core, command)
+    if isinstance(command, ModeOrder):
+        command = modes.bounded(command, core.clock.plant_now())
     core.journal.append("order", {"type": type(command).__name__, "order": command})
     if not await _secured(core):
         reason = core.journal.trouble or f"the journal was not on disk within {SYNC_S:g} s"
@@ -114,10 +116,7 @@ async def _command(core: Core, command: orders.Command) -> Reply | ShedReport:
         case DispatchOrder():
             core.orders = (*(order for order in core.orders if order.id != command.id), command)
         case ModeOrder():
-            core.modes[command.device] = command.mode
-            core.intruders.pop(command.device, None)
-            core.learned.pop(command.device, None)
-            core.jumps.pop(command.device, None)
+            modes.put(core, command)
         case RestoreOrder():
             text = restoration.permit(core, command)
     core.taken.append(command.id)

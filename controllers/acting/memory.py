@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from controllers.acting.ledger import Calls
@@ -20,6 +21,7 @@ class Memory:
     ledger: Mapping[str, Calls] = field(default_factory=dict)
     planned: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
+    mode_ends: Mapping[str, datetime] = field(default_factory=dict)
     orders: tuple[DispatchOrder, ...] = ()
     closing: tuple[tuple[str, int], ...] = ()
     """(load, block) that restoration has yet to close."""

@@ -3,6 +3,7 @@
 from datetime import datetime
 from math import isfinite
 
+from controllers.acting import modes
 from vpp.park.model import Park
 from vpp.types import DispatchOrder, ModeOrder, ReloadOrder, RestoreOrder, ShedOrder
 
@@ -27,7 +28,9 @@ def refusal(command: Command, park: Park, now: datetime, standing: int) -> str:
             unknown = [name for name in command.loads if name not in park.loads]
             return f"no load is named {', '.join(unknown)}" if unknown else ""
         case ModeOrder():
-            return "" if command.device in park.resources else f"no device is named {command.device}"
+            if command.device not in park.resources:
+                return f"no device is named {command.device}"
+            return modes.refusal(command, now)
         case ReloadOrder():
             return ""
 

@@ -96,7 +96,7 @@ def settle(core: Core) -> None:
     before, after = endpoints(old), endpoints(new)
     left = {name for name in before if after.get(name) != before[name]}
     gone = {name for name in before if name not in after}
-    kept = {"modes", "ledger", "answers", "notes"}
+    kept = {"modes", "mode_ends", "ledger", "answers", "notes"}
     for name in (item.name for item in fields(core)):
         held = getattr(core, name)
         forget = gone if name in kept else left

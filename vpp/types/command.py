@@ -160,6 +160,8 @@ class ModeOrder:
     device: str
     mode: Mode
     expires_at: datetime
+    until: datetime | None = None
+    """Plant time at which the device is back in auto; None: as long as control gives such a mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

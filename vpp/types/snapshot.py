@@ -113,6 +113,8 @@ class Snapshot:
     derated: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By device that does not give what its name plate says the least and most MW it is believed to give:
     learned, or where it stands under local control or another master."""
+    mode_ends: Mapping[str, datetime] = field(default_factory=dict)
+    """By device in manual or advisory mode when it is back in auto; without one it stays."""
     links: Mapping[str, Link] = field(default_factory=dict)
     """By id of device, load, meter and actuator the circuit to its endpoint; a load's shed lane is
     `ID/shed`. Empty in memory."""
