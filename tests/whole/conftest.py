@@ -172,6 +172,10 @@ class BarePlant:
         return self.settings.schedule.plant_at(monotonic_s())
 
 
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 FORKS = """
 import os, signal, sys
 from controllers.acting.__main__ import main
@@ -202,6 +206,15 @@ class Controls:
         print(state.root / "control.log", "--state", state.root, *options, file=self.parent.stdin, flush=True)
         self.pids.append(int(self.parent.stdout.readline()))
         return self.pids[-1]
+
+    async def kill(self, pid: int, within_s: float = 10.0) -> None:
+        """Kill one that runs, and wait until it is gone with its locks: the kernel takes its time."""
+        os.kill(pid, signal.SIGKILL)
+        self.pids.remove(pid)
+        deadline = monotonic_s() + within_s
+        while runs(pid):
+            assert monotonic_s() < deadline, f"{pid} does not end"
+            await self.clock.sleep_true(0.002)
 
     def end(self) -> None:
         while self.pids:

@@ -200,11 +200,10 @@ class Crashes:
         if self.dice.integers(0, 2):
             await asyncio.wait({talk, asyncio.ensure_future(acting.wait())}, timeout=20.0, return_when=FIRST)
         await asyncio.wait({talk}, timeout=float(self.dice.uniform(0.0, life_s)))
-        os.kill(pid, signal.SIGKILL)
+        await self.controls.kill(pid)
         if talk.done():
             talk.result()
         talk.cancel()
-        self.controls.pids.clear()
 
     async def talk(self, acting: asyncio.Event) -> None:
         while True:
