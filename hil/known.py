@@ -12,10 +12,10 @@ WEATHER = ("wind", "pv")
 def name_faults(file: str, where: str, row: Any, park: Park) -> list[Fault]:
     """Return a fault for each name in an event or expectation that the park lacks.
 
-    Fields are told by their name: `resource, endpoint, branch, actuator, load, loads, points`.
+    Fields are told by their name: `resource, endpoint, endpoints, branch, actuator, load, loads, points`.
     """
     found = []
-    for field in ("resource", "endpoint", "branch", "actuator", "load", "loads", "points"):
+    for field in ("resource", "endpoint", "endpoints", "branch", "actuator", "load", "loads", "points"):
         value = getattr(row, field, None)
         names = value if isinstance(value, tuple) else (value,) if value else ()
         allowed = _allowed(row, field, park) if names else ()
@@ -40,7 +40,9 @@ def _allowed(row: Any, field: str, park: Park) -> Collection[str]:
             return [r.id for r in park.resources.values() if r.e_mwh]
         case "resource":
             return list(park.resources)
-        case "endpoint":
+        case "endpoints" if row.kind == "doubles":
+            return [name for name, e in endpoints(park).items() if e.security != "tls"]
+        case "endpoint" | "endpoints":
             return list(endpoints(park))
         case "branch":
             return [b.name for b in park.grid.lines] + [b.name for b in park.grid.trafos]

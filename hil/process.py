@@ -4,13 +4,14 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from hil.device_log import DeviceLog
 from hil.front import READY, socket_path
 from hil.guard import guard_of
+from hil.lines import Lines, spoilt
 from hil.rig import Rig
-from hil.scenario import QUIET, read_scenario
+from hil.scenario import QUIET, Scenario, read_scenario
 from hil.server import Listener
 from hil.terminal import RigTerminal, serve_lines
 from vpp.clock import Clock, RealClock
@@ -41,46 +42,57 @@ async def serve(state: StateDir, own_process: Sequence[str]) -> None:
     if settings.port_base is not None:
         park = with_port_base(park, settings.port_base)
     scenario = read_scenario(settings.scenario, park) if settings.scenario else QUIET
-    _refuse_unknown(own_process, park)
+    _refuse(own_process, park, scenario)
     log = DeviceLog(state.device_log, clock.true_s)
     start = settings.schedule.segments[0][0]
     lead_s = max((start - clock.plant_now()).total_seconds(), 0.0)
     rig = Rig(park, start, settings.seed, scenario, lead_s=lead_s, note=log.note)
     terminals = {name: RigTerminal(rig, clock, log.note, name) for name in rig.endpoints}
-    guard = guard_of(park)
+    guard, lines = guard_of(park), Lines(scenario, start, clock, settings.seed, log.note)
     listeners = [
-        Listener(name, endpoint, rig.registers[name], own := terminals[name], guard, manner=own.manner)
-        for name, endpoint in rig.endpoints.items()
+        Listener(
+            name, lines.behind(name, e), rig.registers[name], own := terminals[name], guard, manner=own.manner
+        )
+        for name, e in rig.endpoints.items()
         if name not in own_process
     ]
-    lines = await serve_lines(socket_path(state), terminals)
+    fronts = await serve_lines(socket_path(state), terminals)
     try:
         rig.advance(clock.plant_now())
-        ports = {listener.name: await listener.start() for listener in listeners}
+        ports = {
+            one.name: await lines.lay(one.name, rig.endpoints[one.name], await one.start())
+            for one in listeners
+        }
         (state.root / "ports.json").write_text(json.dumps(ports))
         log.note(clock.plant_now(), {"event": "serving", "endpoints": len(rig.endpoints)})
-        await _run(rig, clock, state, own_process, log)
+        await _run(_live(rig, lines, clock), clock, state, own_process, log)
     finally:
+        await lines.close()
         for listener in listeners:
             await listener.close()
-        lines.close()
+        fronts.close()
         socket_path(state).unlink(missing_ok=True)
         served = {listener.name: listener.served.requests for listener in listeners}
         log.note(clock.plant_now(), {"event": "stopped", "requests": served})
         log.close()
 
 
-def _refuse_unknown(own_process: Sequence[str], park: Park) -> None:
-    known = endpoints(park)
-    unknown = [name for name in own_process if name not in known]
-    if unknown:
-        expected = f"one of {', '.join(known)}"
-        raise InvalidInput(
-            tuple(Fault(file="--own-process", wrong=f"unknown {n!r}", expected=expected) for n in unknown)
-        )
+def _refuse(own_process: Sequence[str], park: Park, scenario: Scenario) -> None:
+    """Refuse endpoints that nobody can serve from a process of their own."""
+    able = [name for name in endpoints(park) if name not in spoilt(scenario)]
+    wrong = [name for name in own_process if name not in able]
+    if wrong:
+        expected = f"one of {', '.join(able)}: endpoints whose lines the scenario leaves alone"
+        raise InvalidInput(tuple(Fault(file="--own-process", wrong=n, expected=expected) for n in wrong))
 
 
-async def _run(rig: Rig, clock: Clock, state: StateDir, own_process: Sequence[str], log: DeviceLog) -> None:
+async def _run(
+    life: Coroutine[None, None, None],
+    clock: Clock,
+    state: StateDir,
+    own_process: Sequence[str],
+    log: DeviceLog,
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,7 +103,7 @@ async def _run(rig: Rig, clock: Clock, state: StateDir, own_process: Sequence[st
 
     tasks = [
         asyncio.create_task(stop.wait(), name="stop"),
-        asyncio.create_task(_advance(rig, clock), name="advance"),
+        asyncio.create_task(life, name="life"),
         *(asyncio.create_task(keep_front(state, n, clock, note), name=f"front:{n}") for n in own_process),
     ]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -146,7 +158,9 @@ async def _listens(stdout: asyncio.StreamReader) -> bool:
         return False
 
 
-async def _advance(rig: Rig, clock: Clock) -> None:
+async def _live(rig: Rig, lines: Lines, clock: Clock) -> None:
     while True:
-        rig.advance(clock.plant_now())
+        now = clock.plant_now()
+        rig.advance(now)
+        await lines.change(now)
         await clock.sleep_true(PERIOD_S)

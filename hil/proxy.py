@@ -8,6 +8,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +50,20 @@ class Proxy:
     """Listens on its own port and carries each connection to the server; use `start` and `close`."""
 
     def __init__(
-        self, host: str, port: int, clock: Clock, *, seed: int = 0, line: Line = GOOD, own_port: int = 0
+        self,
+        host: str,
+        port: int,
+        clock: Clock,
+        *,
+        seed: int = 0,
+        line: Line = GOOD,
+        own_host: str = "127.0.0.1",
+        own_port: int = 0,
     ) -> None:
         self._peer, self._clock, self._seed = (host, port), clock, seed
         self._line = line
         self.carried = Carried()
+        self._own_host = own_host
         self.port = own_port
         self._server: asyncio.Server | None = None
         self._free_s = {"asks": 0.0, "answers": 0.0}
@@ -83,7 +93,7 @@ class Proxy:
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(
-            self._carry, "127.0.0.1", self.port, limit=READ_BYTES, reuse_address=True
+            self._carry, self._own_host, self.port, limit=READ_BYTES, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -111,12 +121,13 @@ class Proxy:
         number = self.carried.connections
         self._pairs[task] = (writer,)
         try:
-            async with asyncio.timeout(CONNECT_S):
-                there_reader, there = await asyncio.open_connection(*self._peer)
-            self._pairs[task] = (writer, there)
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._way("asks", number, reader, there))
-                both.create_task(self._way("answers", number, there_reader, writer))
+            with suppress(asyncio.CancelledError):  # by `reset`; asyncio's streams would tell it as an error
+                async with asyncio.timeout(CONNECT_S):
+                    there_reader, there = await asyncio.open_connection(*self._peer)
+                self._pairs[task] = (writer, there)
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._way("asks", number, reader, there))
+                    both.create_task(self._way("answers", number, there_reader, writer))
         except* (OSError, TimeoutError, EOFError):
             pass  # one side ended: the other one ends with it
         finally:

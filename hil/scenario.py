@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from hil import faults as kinds
 from hil.expect import EXPECTS, Expect
 from hil.known import name_faults
+from hil.line_faults import LINE_FAULTS, LineFault
 from hil.spell import Minute, Minutes, Spell
 from hil.tables import Named, one, rows
 from vpp.errors import Fault, InvalidInput
@@ -108,7 +109,9 @@ class Outage(Spell):
     branch: str
 
 
-Event = Availability | Silence | Slow | Stuck | Trip | Outage | Order | Shed | Restore | kinds.Fault
+Event = (
+    Availability | Silence | Slow | Stuck | Trip | Outage | Order | Shed | Restore | kinds.Fault | LineFault
+)
 EVENTS: dict[str, type[Event]] = {
     "availability": Availability,
     "silent": Silence,
@@ -120,6 +123,7 @@ EVENTS: dict[str, type[Event]] = {
     "shed": Shed,
     "restore": Restore,
     **kinds.FAULTS,
+    **LINE_FAULTS,
 }
 
 

@@ -18,28 +18,13 @@ from typing import Any
 import pytest
 
 from vpp.clock import UTC, RealClock, Schedule, monotonic_s
+from vpp.service.ready import free_base
 from vpp.state_dir import RunSettings, StateDir
 
 START = datetime(2026, 3, 10, 4, tzinfo=UTC)
 ENDPOINTS = 13
-CAES1, BESS1, LD_ZN = 3, 4, 7
+DPV, CAES1, BESS1, LD_ZN = 2, 3, 4, 7
 """Numbers of endpoints, counted from the port base; units are one more."""
-
-
-def free_base() -> int:
-    """Find a run of free ports by binding them all."""
-    for base in range(21_000, 60_000, 97):
-        held = []
-        try:
-            for port in range(base, base + ENDPOINTS):
-                held.append(socket.create_server(("127.0.0.1", port)))
-            return base
-        except OSError:
-            continue
-        finally:
-            for one in held:
-                one.close()
-    pytest.fail("no free ports")
 
 
 @dataclass
@@ -53,12 +38,33 @@ class Plant:
         return [line for line in lines if line["event"] == event]
 
 
+BAD_LINE = """
+name = "bad line"
+duration_min = 10000
+[[event]]
+kind = "half_open"
+endpoints = ["DPV"]
+way = "answers"
+at_min = 0
+for_min = 10000
+"""
+
+
 def start(root: Path, base: int, *options: str) -> Plant:
     state = StateDir(root)
     state.prepare()
     schedule = Schedule(origin_true_s=monotonic_s(), segments=((START, 60.0),))
+    scenario = root / "scenario.toml"
+    scenario.write_text(BAD_LINE)
     state.write_settings(
-        RunSettings(park="small10", schedule=schedule, seed=7, port_base=base, simulated=True, scenario=None)
+        RunSettings(
+            park="small10",
+            schedule=schedule,
+            seed=7,
+            port_base=base,
+            simulated=True,
+            scenario=str(scenario),
+        )
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "hil", "--state", str(root), *options],
@@ -78,7 +84,9 @@ def wait_for(true: Callable[[], object], what: str, deadline_s: float = 60) -> N
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    plant = start(tmp_path_factory.mktemp("state"), free_base(), "--own-process", "CAES1")
+    plant = start(
+        tmp_path_factory.mktemp("state"), free_base("127.0.0.1", ENDPOINTS, 21_000), "--own-process", "CAES1"
+    )
     try:
         wait_for(lambda: plant.state.device_log.exists() and plant.log("front_started"), "the plant serves")
         yield plant
@@ -180,7 +188,7 @@ def test_each_connection_s_first_frame_is_on_record(plant: Plant) -> None:
 
 
 def test_a_port_in_use_ends_in_words_and_code_6(tmp_path: Path) -> None:
-    base = free_base()
+    base = free_base("127.0.0.1", ENDPOINTS, 21_000)
     with socket.create_server(("127.0.0.1", base + BESS1)):
         plant = start(tmp_path, base)
         _, told = plant.process.communicate(timeout=30)
@@ -189,12 +197,27 @@ def test_a_port_in_use_ends_in_words_and_code_6(tmp_path: Path) -> None:
     assert "Traceback" not in told
 
 
-def test_an_unknown_endpoint_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    plant = start(tmp_path, free_base(), "--own-process", "CAES9")
+def test_an_endpoint_that_is_unknown_or_on_a_bad_line_has_no_process_of_its_own(tmp_path: Path) -> None:
+    options = ("--own-process", "CAES9", "--own-process", "DPV")
+    plant = start(tmp_path, free_base("127.0.0.1", ENDPOINTS, 21_000), *options)
     _, told = plant.process.communicate(timeout=30)
     assert plant.process.returncode == 3
-    assert "CAES9" in told
+    assert [line.split(";")[0] for line in told.splitlines()] == [
+        "--own-process: CAES9",
+        "--own-process: DPV",
+    ]
     assert "CAES1" in told
+
+
+def test_a_spoilt_line_lies_between_a_client_and_its_device(plant: Plant) -> None:
+    wait_for(lambda: plant.log("line"), "the line is spoilt")
+    assert [(row["device"], row["line"]) for row in plant.log("line")] == [("DPV", "bad")]
+    with socket.create_connection(("127.0.0.1", plant.base + DPV), timeout=5) as line:
+        line.sendall(bytes.fromhex(f"0001 0000 0006 {DPV + 1:02x} 04 0000 0001"))
+        wait_for(lambda: "DPV" in {row["device"] for row in plant.log("first_frame")}, "it was asked")
+        line.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            line.recv(1)
 
 
 def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import partial
 from itertools import pairwise
@@ -15,6 +15,7 @@ import numpy as np
 
 from hil.evidence import Evidence, evidence_for
 from hil.expect import Proven, Raised
+from hil.lines import spoilt
 from hil.scenario import Scenario, read_scenario
 from hil.verdict import Verdict, judge
 from vpp.clock import UTC
@@ -109,9 +110,13 @@ def cases(names: Sequence[str], park: str | None) -> list[Case]:
 
 
 def try_out(case: Case, way: Way) -> Trial:
-    """Run one scenario and judge it; InvalidInput for a faulty park or file."""
+    """Run one scenario and judge it; InvalidInput for a faulty park or file.
+
+    One that spoils lines is run as live processes whatever was asked: in memory there are none.
+    """
     park = load_park(case.park)
     scenario = read_scenario(case.file, park)
+    way = replace(way, modbus=way.modbus or bool(spoilt(scenario)))
     local = datetime.combine(scenario.day or DAY, scenario.start_local or NOON, ZoneInfo(park.site.zone))
     seen = evidence_for(park, scenario.expects, local.astimezone(UTC))
     if way.modbus:
