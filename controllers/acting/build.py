@@ -6,6 +6,7 @@ from controllers.acting.core import Core
 from controllers.acting.cycle import Control
 from controllers.acting.field import Field
 from controllers.acting.seat import Seat
+from controllers.acting.setpoints import turns
 from controllers.acting.tracking import Tracker
 from vpp.clock import Clock
 from vpp.journal import Journal, SnapshotLog, recent
@@ -37,13 +38,15 @@ def build_control(
     if window is None:
         peak = max(peak, kept.tie.month_peak_mw) if kept.tie is not None else peak
         window = tie.TieWindow(start=start, month_peak_mw=peak)
+    kinds = {name: resource.kind for name, resource in park.resources.items()}
     core = Core(
         park=park,
         field=field,
         clock=clock,
         journal=journal,
         log=SnapshotLog(journal),
-        tracker=Tracker(tuple(park.resources), {n: r.kind for n, r in park.resources.items()}),
+        tracker=Tracker(tuple(park.resources), kinds),
+        turns=turns(kinds),
         epoch=epoch,
         seat=seat,
         acting=seat is None,
@@ -56,6 +59,7 @@ def build_control(
         planned={name: mask for name, mask in kept.planned.items() if name in park.loads},
         moved={name: moved for name, moved in kept.moved.items() if name in park.actuators},
         orders=tuple(order for order in kept.orders if order.end > now),
+        held_since=kept.held_since,
         closing=[(name, bit) for name, bit in kept.closing if name in park.loads],
     )
     journal.append("start", {"park": park.name, "epoch": epoch})

@@ -6,22 +6,18 @@ from controllers.acting import emergency, following, targets
 from controllers.acting.core import Core
 from controllers.acting.envelope import Assured, capable
 from controllers.acting.image import Moment
-from controllers.acting.setpoints import narrow, next_sequence
+from controllers.acting.setpoints import STAGGER_S, narrow, next_sequence
 from vpp.devices import Pv, Wind
 from vpp.types import Mode, Setpoint, Source
 
-STAGGER_S = 1.0
-"""Plant seconds between the reversions of two devices that heard the same last command; assumption."""
-
-
-def turns(core: Core) -> dict[str, int]:
-    """Return in which turn each device reverts: batteries first, then in the order of the park."""
-    names = sorted(core.park.resources, key=lambda name: core.park.resources[name].kind != "bess")
-    return {name: turn for turn, name in enumerate(names)}
-
 
 def reversion_mw(core: Core, name: str, request: targets.Request, step: int | None) -> float:
-    """Return where a device goes when it hears nothing any more: as the plan says, else to rest."""
+    """Return where a device goes when it hears nothing any more: as the plan says, else to rest.
+
+    While nothing is followed, it stays what it was.
+    """
+    if step is None and name in core.setpoints:
+        return core.setpoints[name].reversion_mw
     planned = following.reversion_mw(core.force, name, step)
     return targets.reversion_mw(core.park.devices[name], request.p_mw) if planned is None else planned
 
@@ -30,7 +26,7 @@ def commands(
     core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
 ) -> list[Setpoint]:
     """Return the setpoints to write: devices in auto only; the plan's cap stays where it may."""
-    horizon, sent, ranks = core.park.horizon, [], turns(core)
+    horizon, sent = core.park.horizon, []
     armed = emergency.reasons(core)
     for name, p_mw in assured.p_mw.items():
         if core.modes[name] is not Mode.AUTO:
@@ -53,7 +49,7 @@ def commands(
                 issued_at=moment.now,
                 ttl_s=max(horizon.setpoint_ttl_s, moment.ahead_s),
                 reversion_mw=reversion_mw(core, name, request, moment.step),
-                reversion_s=max(horizon.reversion_s, moment.ahead_s) + STAGGER_S * ranks[name],
+                reversion_s=max(horizon.reversion_s, moment.ahead_s) + STAGGER_S * core.turns[name],
                 source=Source.PLAN if moment.step is not None and name not in armed else Source.PROTECTION,
                 clipped_by=(
                     *((armed[name],) if name in armed else ()),

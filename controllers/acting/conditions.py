@@ -167,7 +167,10 @@ def of_plan(
     if not followed and (plan is None or now >= plan.start):
         text = "no plan has come yet" if plan is None else f"the plan {plan.id} has ended"
         yield Condition(
-            id="plan:none", severity=Severity.ALARM, source="control", text=f"{text}: last values are held"
+            id="plan:none",
+            severity=Severity.ALARM,
+            source="control",
+            text=f"{text}: last values are held while they are trusted",
         )
     gone = roles is not None and "planner" not in roles
     old = plan is not None and now - plan.made_at > timedelta(minutes=2 * replan_min)

@@ -63,6 +63,8 @@ class Core:
     journal: Journal
     log: SnapshotLog
     tracker: Tracker
+    turns: dict[str, int]
+    """By device in which turn it reverts."""
     epoch: int
     plan_file: Path | None
     memory_file: Path | None
@@ -83,6 +85,8 @@ class Core:
     counters: Counters | None = None
     """Of the tie meter."""
     force: PlanInForce | None = None
+    held_since: datetime | None = None
+    """Since when this control has had no plan to follow; None while it has one, or waits for its start."""
     roles: frozenset[str] | None = None
     """Roles connected to the link; None in memory, where there is no link."""
     planner_seen: bool = False
@@ -189,6 +193,7 @@ class Core:
             closing=tuple(self.closing),
             taken=tuple(self.taken),
             moved=self.moved,
+            held_since=self.held_since,
         )
         if self.memory_file is not None:
             self.unsaved = not (self.owns_folder and save(self.memory_file, memory))

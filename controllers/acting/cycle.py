@@ -13,6 +13,7 @@ from controllers.acting import (
     derating,
     emergency,
     expectation,
+    expiry,
     following,
     intake,
     interruptions,
@@ -110,13 +111,15 @@ async def run(core: Core) -> Snapshot:
     least_s = ahead_s(clock, horizon.cycle_s)
     shadow.follow(core, dt_s)
     metered = present.present(core, metering.tie_meter(core))
+    step = _step(core, now, max(horizon.plan_ttl_s, least_s))
+    expiry.count(core, step, now)
     moment = Moment(
         now=now,
         true_s=clock.true_s(),
         rate=rate,
         dt_s=dt_s,
         ahead_s=least_s,
-        step=_step(core, now, max(horizon.plan_ttl_s, least_s)),
+        step=step,
         import_mw=metered.import_mw,
         output_mw=metered.output_mw,
         import_max_mw=limits[0],
@@ -196,6 +199,8 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
                 wanted = targets.armed(device, wanted, planned_mw, armed_mw[name])
         else:
             wanted = targets.held(device, sent, core.readings[name])
+            if expiry.is_over(core, moment, core.turns[name]):
+                wanted = targets.reverted(wanted, sent)
         flow, ramps_from = expectation.drive(core.park, name, core.readings), delivery.ramps_from(core, name)
         asked_of = targets.request(
             device, wanted, core.expected[name], sent=ramps_from, flow=flow, dt_s=moment.dt_s
@@ -264,6 +269,7 @@ def _alarms(core: Core, moment: Moment, assured: Assured, acks: Mapping[str, Ack
         *emergency.of_outages(core),
         *conditions.of_tie(core.tie, assured.broken),
         *_of_plan(core, plan, moment),
+        *expiry.conditions(core, moment),
         *modes.conditions(core, now),
         *conditions.of_loads(core.park, core.calls(now)),
         *sheds.conditions(core),

@@ -30,6 +30,8 @@ class Memory:
     damaged: bool = False
     """True for the empty memory that stands for a damaged file."""
     moved: Mapping[str, Moved] = field(default_factory=dict)
+    held_since: datetime | None = None
+    """Since when there was no plan to follow."""
 
 
 def load(path: Path) -> Memory:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Protocol, runtime_checkable
 
 from controllers.acting.core import Core
+from controllers.acting.setpoints import turns
 from controllers.acting.tracking import Tracker
 from vpp.errors import InvalidInput
 from vpp.park import endpoints, load_park, with_port_base
@@ -106,7 +107,8 @@ def settle(core: Core) -> None:
             held -= forget
     core.closing = [item for item in core.closing if item[0] not in gone]
     core.park = new
-    core.tracker = Tracker(tuple(new.resources), {n: r.kind for n, r in new.resources.items()})
+    kinds = {name: resource.kind for name, resource in new.resources.items()}
+    core.tracker, core.turns = Tracker(tuple(new.resources), kinds), turns(kinds)
     core.modes = {name: core.modes.get(name, Mode.ADVISORY) for name in new.resources}
     core.field.change(new)
     core.journal.append("reload", {"changes": changes(old, new)})

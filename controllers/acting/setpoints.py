@@ -14,6 +14,8 @@ ORDER: tuple[Source, ...] = (
     Source.PLAN,
 )
 """Earlier ones narrow what later ones may do (design, section 6)."""
+STAGGER_S = 1.0
+"""Plant seconds between the reversions of two devices that heard the same last command; assumption."""
 MIN_CYCLES = 5
 """Time-to-live and reversion delay are at least so many control cycles (design, section 4)."""
 
@@ -74,6 +76,15 @@ def ahead_s(clock: Clock, cycle_s: float) -> float:
     Five cycles ahead, not at the rate of now: a command must outlive a change of the rate.
     """
     return float(round((clock.plant_after(MIN_CYCLES * cycle_s) - clock.plant_now()).total_seconds()))
+
+
+def turns(kinds: Mapping[str, str]) -> dict[str, int]:
+    """Return in which turn each device reverts: batteries first, then in the order of the park.
+
+    `kinds` is by device.
+    """
+    names = sorted(kinds, key=lambda name: kinds[name] != "bess")
+    return {name: turn for turn, name in enumerate(names)}
 
 
 def next_sequence(last: Mapping[str, Setpoint], device: str) -> int:

@@ -97,6 +97,14 @@ def held(device: Device, sent: Setpoint | None, reading: Reading) -> Wanted:
     return Wanted(reading.values.get("p_mw", 0.0), 0.0, 0.0, warm)
 
 
+def reverted(wanted: Wanted, sent: Setpoint | None) -> Wanted:
+    """Return the same once holding is over: what the device does by itself when it hears nothing more.
+
+    Q is held and stacks stay warm, as in a reversion.
+    """
+    return wanted if sent is None else wanted._replace(p_mw=sent.reversion_mw, h2_kg_per_h=0.0)
+
+
 def request(
     device: Device,
     wanted: Wanted,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from controllers.acting import emergency
+from controllers.acting import emergency, expiry
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.envelope import trimmable
@@ -20,7 +20,8 @@ PATIENCE_S = 2 * TRIM_S
 def orders(core: Core, moment: Moment) -> list[Trim]:
     """Return the commands of this cycle, one for each load that trims or must stop doing so.
 
-    Without a plan to follow the last order is held. A load that is told nothing takes all again by itself.
+    Without a plan to follow the last order is held as long as commands to devices are. A load that is told
+    nothing takes all again by itself.
     """
     found = []
     armed_mw, reasons = emergency.moves_mw(core), emergency.reasons(core)
@@ -51,7 +52,7 @@ def orders(core: Core, moment: Moment) -> list[Trim]:
 def _wanted_mw(core: Core, name: str, moment: Moment) -> float:
     if core.force is None or moment.step is None:
         last = core.trims.get(name)
-        return 0.0 if last is None else last.trim_mw
+        return 0.0 if last is None or expiry.is_over(core, moment) else last.trim_mw
     return target_trim_mw(name, core.force.plan, moment.now)
 
 

@@ -87,7 +87,8 @@ def _tie_meter_faults(folder: Folder) -> Iterator[Fault]:
 def _horizon_faults(settings: Settings) -> Iterator[Fault]:
     h = settings.horizon
     least_s = CYCLES_OF_TRUST * h.cycle_s
-    for name, value in (("setpoint_ttl_s", h.setpoint_ttl_s), ("plan_ttl_s", h.plan_ttl_s)):
+    for name in ("setpoint_ttl_s", "plan_ttl_s", "hold_ttl_s"):
+        value = getattr(h, name)
         if value < least_s:
             yield _fault(f"horizon.{name}", f"{value:g}", f"{least_s:g} or more, five cycles")
     if h.planner_deadline_s >= 60 * h.replan_min:

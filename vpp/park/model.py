@@ -31,6 +31,9 @@ class Horizon:
     """True seconds of one control cycle."""
     plan_ttl_s: Annotated[float, Gt(0)]
     """Plant seconds that control follows a plan after it was made; at least five cycles."""
+    hold_ttl_s: Annotated[float, Gt(0)] = 1800.0
+    """Plant seconds that control without a plan to follow holds its last commands, before devices go to their
+    reversion values; two re-plans of a quarter hour: one may fail, a planner may start anew (assumption)."""
     setpoint_ttl_s: Annotated[float, Gt(0)]
     """Plant seconds that a device trusts a setpoint; at least five cycles."""
     reversion_s: Annotated[float, Ge(0)]
@@ -113,6 +116,15 @@ class Approval:
 
     mode: Literal["automatic", "manual"]
     """automatic: when it is made; manual: when somebody approves it (`vpp approve`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operate:
+    """`[operate]` of `park.toml`: how much one person may do alone."""
+
+    second_person_share: Share = 0.5
+    """Of the armed MW that a shed cuts, or of the tie's contract that an order takes away: beyond it another
+    person has to confirm. Half: a slip by a decimal is beyond it, a day's orders are not; assumption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +253,7 @@ class Park:
     warnings: tuple[str, ...]
     """What was repaired or set aside while reading, in words."""
     approval: Approval = field(default_factory=lambda: Approval(mode="automatic"))
+    operate: Operate = field(default_factory=Operate)
     security: Security | None = None
     """Only where an endpoint needs it."""
     outages: tuple[PlannedOutage, ...] = ()
