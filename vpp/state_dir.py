@@ -74,6 +74,11 @@ class StateDir:
         return self.root / "token"
 
     @property
+    def people(self) -> Path:
+        """Hashes of the tokens of further people, JSON; absent: nobody else."""
+        return self.root / "people.json"
+
+    @property
     def logs(self) -> Path:
         """Folder of process logs."""
         return self.root / "logs"

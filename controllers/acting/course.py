@@ -21,6 +21,11 @@ SPARE = 0.3
 """Share of what is missing that a spare covers; at least one block. Assumption."""
 
 
+def need_mw(order: ShedOrder) -> float:
+    """Return what the first selection of an order is to cut, MW."""
+    return order.mw * (1 + MARGIN)
+
+
 @dataclass(slots=True, kw_only=True)
 class Course:
     """Owned by one shed; every time is in true seconds."""
@@ -54,14 +59,18 @@ class Course:
     rounds: int = 0
 
     def choose(self, need_mw: float) -> tuple[str, ...]:
-        """Choose blocks for so much more; the loads whose masks have changed."""
+        """Choose blocks for so much more; the loads whose masks have changed.
+
+        The first ones are those that the order names, if it does.
+        """
         picked = {(block.load, block.bit) for block in self.chosen}
         unfit = {load for load in self.masks if load in self.waiting or self._failed(load)}
         rest = [b for b in self.table if b.load not in unfit and (b.load, b.bit) not in picked]
         doubtful = set(self.stuck())
         sound = [block for block in rest if block.load not in doubtful]
         rest = sound if sum(block.mw for block in sound) >= need_mw else rest
-        blocks = select(rest, need_mw)
+        told = [] if self.rounds else [b for b in rest if self.order.blocks.get(b.load, 0) >> b.bit & 1]
+        blocks = tuple(told) or select(rest, need_mw)
         self.rounds += bool(blocks)
         for load, mask in masks(blocks).items():
             self.masks[load] = self.masks.get(load, 0) | mask

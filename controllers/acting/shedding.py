@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from controllers.acting.course import Course
+from controllers.acting.course import Course, need_mw
 from controllers.acting.field import Field
-from controllers.acting.selection import MARGIN, Block
+from controllers.acting.selection import Block
 from controllers.acting.shed_report import report_of
 from vpp.clock import Clock
 from vpp.types import Ack, Load, Reading, ShedOrder, ShedReport
@@ -43,7 +43,7 @@ async def shed(
         at=clock.plant_now(),
         started_s=clock.true_s() if received_s is None else received_s,
     )
-    first = course.choose(order.mw * (1 + MARGIN))
+    first = course.choose(need_mw(order))
     course.decided_s = clock.true_s()
     writes: set[asyncio.Task[Mapping[str, Ack]]] = set()
 

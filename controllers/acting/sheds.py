@@ -1,7 +1,7 @@
 """A shed order in control: table, lowered devices, cut, ledger, alarms, and what it adds up to."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +19,9 @@ async def shed(core: Core, order: ShedOrder) -> Reply | ShedReport:
     received_s, now = core.clock.true_s(), core.clock.plant_now()
     calls = core.calls(now)
     table = selection.armed(core.park.loads, core.readings, calls)
+    if away := _not_armed(table, order):
+        reason = f"changed since it was selected: {', '.join(away)} cannot open as selected"
+        return Reply(id=order.id, accepted=False, reason=reason)
     before = {block.load: core.readings[block.load] for block in table}
     already = {name: int(entry["open_blocks"]) for name, entry in calls.items()}
     lowered: asyncio.Task[dict[str, float]] | None = None
@@ -59,6 +62,12 @@ async def _book(core: Core, report: ShedReport, now: datetime) -> None:
     core.sheds.stuck |= set(report.stuck)
     core.readings = {**core.readings, **await core.field.look(tuple(opened))}
     core.remember()
+
+
+def _not_armed(table: Sequence[selection.Block], order: ShedOrder) -> list[str]:
+    """Return the loads of which a selected breaker may not open now."""
+    fit = selection.masks(table)
+    return [name for name, mask in order.blocks.items() if mask & ~fit.get(name, 0)]
 
 
 def account(core: Core, dt_s: float) -> None:

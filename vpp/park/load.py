@@ -89,6 +89,7 @@ def _park(
         tariff=settings.tariff,
         voltage_bands=settings.voltage_bands,
         approval=settings.approval,
+        operate=settings.operate,
         security=settings.security,
         register_maps={name: _values(rows) for name, rows in folder.register_maps.items()},
         generated=settings.generated,

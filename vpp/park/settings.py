@@ -17,6 +17,7 @@ from vpp.park.model import (
     Horizon,
     HydrogenContract,
     InitialState,
+    Operate,
     ReserveContract,
     Security,
     TariffPeriod,
@@ -41,10 +42,11 @@ _SINGLE = {
     "curtailment": CurtailmentContract,
     "initial": InitialState,
     "approval": Approval,
+    "operate": Operate,
     "security": Security,
     "generated": GeneratedProfile,
 }
-_OPTIONAL = {"hydrogen", "ammonia", "approval", "security"}
+_OPTIONAL = {"hydrogen", "ammonia", "approval", "operate", "security"}
 _LISTS = {
     "tariff": TariffPeriod,
     "voltage_band": VoltageBand,
@@ -65,6 +67,7 @@ class Settings:
     tariff: tuple[TariffPeriod, ...]
     voltage_bands: tuple[VoltageBand, ...]
     approval: Approval
+    operate: Operate
     security: Security | None
     generated: GeneratedProfile
     profiles: tuple[SeriesEntry, ...]
@@ -104,6 +107,7 @@ def read_settings(folder: Path, faults: list[Fault]) -> Settings | None:
         tariff=parts["tariff"],
         voltage_bands=parts["voltage_band"],
         approval=parts["approval"] or Approval(mode="automatic"),
+        operate=parts["operate"] or Operate(),
         security=parts["security"],
         generated=parts["generated"],
         profiles=parts["profile"],

@@ -16,18 +16,19 @@ from vpp.errors import DeviceFailure, TimedOut
 from vpp.park.model import Park
 from vpp.reports import plan_to_json
 from vpp.service import api_problem
-from vpp.service.api_auth import COOKIE, Scope, has_session, needs
+from vpp.service.api_auth import COOKIE, Scope, needs, owner_of, subject_of
 from vpp.service.api_capability import Believer, read_offer
 from vpp.service.api_commands import command_routes
 from vpp.service.api_feed import Feed
 from vpp.service.api_guard import Guard
+from vpp.service.api_operate import operate_routes
 from vpp.service.api_plans import plan_routes
 from vpp.service.api_problem import Problem
 from vpp.service.api_stream import events
 from vpp.service.console.page import load_assets, render_locked, render_page
 from vpp.service.console.view import live_view
 from vpp.service.console.words import choose_language
-from vpp.service.token import is_same, session_of
+from vpp.service.token import session_of
 from vpp.state_dir import StateDir
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -52,7 +53,7 @@ class Parts:
 def build_app(parts: Parts) -> FastAPI:
     """Return the application; it starts no task and opens no socket by itself."""
     app = FastAPI(title="Yuanwang", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.token = parts.token
+    app.state.token, app.state.folder = parts.token, parts.state
     app.add_middleware(Guard, hosts=HOSTS)
     app.add_exception_handler(Problem, api_problem.of_problem)
     app.add_exception_handler(DeviceFailure, api_problem.of_absence)
@@ -63,7 +64,8 @@ def build_app(parts: Parts) -> FastAPI:
     _add_capability(app, parts)
     _add_page(app, parts)
     plans = plan_routes(parts.state, parts.park, parts.feed, parts.clock)
-    for route in (*command_routes(parts.feed, parts.clock).routes, *plans.routes):
+    operated = operate_routes(parts.park, parts.feed, parts.clock)
+    for route in (*command_routes(parts.feed, parts.clock).routes, *operated.routes, *plans.routes):
         app.router.routes.append(route)
     return app
 
@@ -131,13 +133,14 @@ def _add_page(app: FastAPI, parts: Parts) -> None:
     async def page(request: Request) -> Response:
         """Show the live page to a session; take a token once and make it a session."""
         query = request.query_params
-        if is_same(query.get("token", ""), parts.token):
+        token = query.get("token", "")
+        if owner_of(request, token) is not None:
             asked = choose_language(query.get("lang"), None, "")
             there = RedirectResponse(f"/?lang={asked}" if "lang" in query else "/", HTTPStatus.SEE_OTHER)
-            return _with_cookie(there, COOKIE, session_of(parts.token))
+            return _with_cookie(there, COOKIE, session_of(token))
         cookie, accept = request.cookies.get("lang"), request.headers.get("accept-language", "")
         language = choose_language(query.get("lang"), cookie, accept)
-        if not has_session(request):
+        if subject_of(request) is None:
             return HTMLResponse(render_locked(language), HTTPStatus.UNAUTHORIZED)
         shown = HTMLResponse(render_page(parts.park, language, parts.simulated))
         return _with_cookie(shown, "lang", language) if "lang" in query else shown

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as DependsParam
 
 from vpp.service.api_problem import Problem
+from vpp.service.people import RUN, people, person_of
 from vpp.service.token import is_same, session_of
 
 COOKIE = "yuanwang_session"
@@ -16,7 +17,7 @@ CONSOLE_HEADER = "x-yuanwang-console"
 
 
 class Scope(StrEnum):
-    """Rights of a caller; today one token holds them all."""
+    """Rights of a caller; today every token holds them all."""
 
     PUBLIC = "public"
     """No secret needed: liveness only."""
@@ -37,7 +38,7 @@ class Guarded:
 
     def __call__(self, request: Request) -> None:
         """Let the request pass or raise a 401 in words."""
-        if self.scope is Scope.PUBLIC or has_bearer(request) or has_session(request):
+        if self.scope is Scope.PUBLIC or subject_of(request) is not None:
             return
         raise Problem(
             HTTPStatus.UNAUTHORIZED, "send `Authorization: Bearer TOKEN`; the token is in the state folder"
@@ -51,20 +52,43 @@ def needs(scope: Scope) -> DependsParam:
     return dependency
 
 
-def has_bearer(request: Request) -> bool:
-    """Return whether the request carries the token."""
-    kind, _, given = request.headers.get("authorization", "").partition(" ")
-    return kind.lower() == "bearer" and is_same(given.strip(), request.app.state.token)
+def subject_of(request: Request) -> str | None:
+    """Return whose secret the request carries: `run`, or the name of a person; None: nobody's.
 
-
-def has_session(request: Request) -> bool:
-    """Return whether the request comes from the console page.
-
-    The cookie is enough to read. To act, the request must also carry the page's header and come
-    from the page's own origin, which no other site's form or script can do.
+    As a bearer, or as the cookie of the console page. The cookie is enough to read. To act, the request
+    must also carry the page's header and come from the page's own origin, which no other site's form or
+    script can do.
     """
-    if not is_same(request.cookies.get(COOKIE, ""), session_of(request.app.state.token)):
-        return False
+    given = _bearer(request)
+    if given is not None:
+        return owner_of(request, given)
+    subject = _owner(request, request.cookies.get(COOKIE, ""))
+    return subject if subject is not None and _may_come_from_the_page(request) else None
+
+
+def is_program(request: Request) -> bool:
+    """Return whether the run's own token came as a bearer: a program, which acts in one step."""
+    given = _bearer(request)
+    return given is not None and owner_of(request, given) == RUN
+
+
+def owner_of(request: Request, token: str) -> str | None:
+    """Return whose token this is; None where it is nobody's."""
+    return _owner(request, session_of(token))
+
+
+def _bearer(request: Request) -> str | None:
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    return given.strip() if kind.lower() == "bearer" else None
+
+
+def _owner(request: Request, session: str) -> str | None:
+    if is_same(session, session_of(request.app.state.token)):
+        return RUN
+    return person_of(people(request.app.state.folder), session)
+
+
+def _may_come_from_the_page(request: Request) -> bool:
     if request.method in ("GET", "HEAD"):
         return True
     own = f"{request.url.scheme}://{request.headers.get('host', '')}"

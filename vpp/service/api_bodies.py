@@ -59,6 +59,8 @@ class ModeBody(_Body):
 
     device: Annotated[str, Field(pattern=f"^{NAME_PATTERN.pattern}$")]
     mode: Literal["manual", "advisory", "auto"]
+    until: AwareDatetime | None = None
+    """Plant time at which it is back in auto."""
 
 
 class RestoreBody(_Body):
@@ -84,10 +86,19 @@ class SelectBody(_Body):
     day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 
 
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+class OperateBody(_Body):
+    """Do what was selected under this key."""
+
+    select: Key
+
+
 class ApproveBody(SelectBody):
     """Approve what was selected, and who does."""
 
-    select: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    select: Key
     by: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,64}$")]
 
 

@@ -1,10 +1,14 @@
-"""POST: dispatch orders, sheds and restorations, each carried out once per id."""
+"""POST: dispatch orders, sheds and restorations, each carried out once per id.
+
+A program orders and sheds here in one step, within a second of its grid signal; a person selects first
+(`api_operate`).
+"""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 import msgspec
@@ -14,7 +18,7 @@ from fastapi.responses import Response
 from vpp.clock import Clock
 from vpp.errors import DeviceFailure
 from vpp.link import Message
-from vpp.service.api_auth import Scope, needs
+from vpp.service.api_auth import Scope, is_program, needs
 from vpp.service.api_bodies import ModeBody, OrderBody, ReloadBody, RestoreBody, ShedBody, parse
 from vpp.service.api_feed import Feed
 from vpp.service.api_problem import Problem
@@ -71,25 +75,18 @@ def command_routes(feed: Feed, clock: Clock) -> APIRouter:
     router, ledger = APIRouter(prefix="/api"), Ledger()
 
     def expiry() -> datetime:
-        return clock.plant_now() + timedelta(seconds=EXPIRY_S * clock.rate())
+        return expires_at(clock)
 
     async def send(message: Message) -> Response:
-        return _answer(await feed.request(message, ANSWER_S))
+        return answer(await feed.request(message, ANSWER_S))
 
     @router.post("/orders", dependencies=[needs(Scope.LIMIT_WRITE)])
     async def order(request: Request) -> Response:
         """Limit the tie for a window of plant time."""
+        _one_step(request)
         data = await request.body()
         body = parse(OrderBody, data)
-        start, end = body.window()
-        message = DispatchOrder(
-            id=body.id,
-            import_max_mw=body.import_max_mw,
-            export_max_mw=body.export_max_mw,
-            start=start,
-            end=end,
-            expires_at=expiry(),
-        )
+        message = dispatch_order(body, expiry())
         return await ledger.once(body.id, data, lambda: send(message))
 
     @router.post("/shed", dependencies=[needs(Scope.SHED_EXECUTE)])
@@ -97,6 +94,8 @@ def command_routes(feed: Feed, clock: Clock) -> APIRouter:
         """Cut interruptible load now; answers with the metered proof."""
         data = await request.body()
         body = parse(ShedBody, data)
+        if not body.drill:
+            _one_step(request)
         message = ShedOrder(id=body.id, mw=body.mw, drill=body.drill, expires_at=expiry())
         return await ledger.once(body.id, data, lambda: send(message))
 
@@ -118,16 +117,44 @@ def command_routes(feed: Feed, clock: Clock) -> APIRouter:
 
     @router.post("/mode", dependencies=[needs(Scope.DEVICE_WRITE)])
     async def mode(request: Request) -> Response:
-        """Put a device to manual, advisory or auto."""
+        """Put a device to manual or advisory, until `until` or for a shift, or to auto."""
         data = await request.body()
         body = parse(ModeBody, data)
-        message = ModeOrder(id=body.id, device=body.device, mode=Mode(body.mode), expires_at=expiry())
+        until = None if body.until is None else body.until.astimezone(UTC)
+        message = ModeOrder(
+            id=body.id, device=body.device, mode=Mode(body.mode), expires_at=expiry(), until=until
+        )
         return await ledger.once(body.id, data, lambda: send(message))
 
     return router
 
 
-def _answer(message: Message) -> Response:
+def expires_at(clock: Clock) -> datetime:
+    """Return the plant time after which control takes a command of now no more."""
+    return clock.plant_now() + timedelta(seconds=EXPIRY_S * clock.rate())
+
+
+def dispatch_order(body: OrderBody, expires: datetime) -> DispatchOrder:
+    """Return the order that a body asks for."""
+    start, end = body.window()
+    return DispatchOrder(
+        id=body.id,
+        import_max_mw=body.import_max_mw,
+        export_max_mw=body.export_max_mw,
+        start=start,
+        end=end,
+        expires_at=expires,
+    )
+
+
+def _one_step(request: Request) -> None:
+    """Let a program pass; a person has to select first."""
+    if not is_program(request):
+        path = request.url.path
+        raise Problem(HTTPStatus.CONFLICT, f"a person selects first: {path}/select, then {path}/operate")
+
+
+def answer(message: Message) -> Response:
     """Return control's answer: 200 for a taken command, 409 with the reason for a refused one."""
     match message:
         case Reply(accepted=accepted):

@@ -5,9 +5,7 @@ gives a key that holds for a minute; approve with that key acts, unless the plan
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -23,32 +21,27 @@ from vpp.park.pin_store import stored_pins
 from vpp.reports import explain
 from vpp.reports.approval import DayPlan, approve, day_plan, day_plans, in_force
 from vpp.reports.plan_explain import reasons, text
-from vpp.service.api_auth import Scope, needs
+from vpp.service.api_auth import Scope, needs, subject_of
 from vpp.service.api_bodies import ApproveBody, PinsBody, SelectBody, parse
 from vpp.service.api_commands import Ledger
 from vpp.service.api_feed import Feed
 from vpp.service.api_problem import Problem
 from vpp.service.approvals import add_pins, record, remove_pins
+from vpp.service.selections import HOLDS_S, Selections
 from vpp.state_dir import StateDir
-
-SELECTED_S = 60.0
-"""True seconds for which a selection holds."""
-SELECTIONS = 100
-"""Selections kept at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Selected:
-    day: str
-    sha256: str
-    until_true_s: float
 
 
 def plan_routes(state: StateDir, park: Park, feed: Feed, clock: Clock) -> APIRouter:
     """Return the routes for plans, pins and explanations."""
-    router, ledger, selected = APIRouter(prefix="/api"), Ledger(), dict[str, _Selected]()
-    explained: dict[str, Any] = {}
+    router, ledger = APIRouter(prefix="/api"), Ledger()
+    _add_reasons(router, park, feed, clock)
     _add_pins(router, state, ledger)
+    _add_approval(router, state, park, clock, ledger)
+    return router
+
+
+def _add_reasons(router: APIRouter, park: Park, feed: Feed, clock: Clock) -> None:
+    explained: dict[str, Any] = {}
 
     @router.get("/plan/explain", dependencies=[needs(Scope.READ)])
     def why(lang: Annotated[str, Query(pattern="^(en|zh)$")] = "en") -> Response:
@@ -70,6 +63,10 @@ def plan_routes(state: StateDir, park: Park, feed: Feed, clock: Clock) -> APIRou
         binding, devices = reasons(explained["reasons"], step, "zh" if lang == "zh" else "en")
         return _json({"plan": plan.id, "step": step, "binding": binding, "devices": devices})
 
+
+def _add_approval(router: APIRouter, state: StateDir, park: Park, clock: Clock, ledger: Ledger) -> None:
+    selections: Selections[tuple[str, str]] = Selections(clock)
+
     @router.get("/plans", dependencies=[needs(Scope.READ)])
     def plans() -> Response:
         """Return the day-ahead plans of this run, and which are in force."""
@@ -80,13 +77,10 @@ def plan_routes(state: StateDir, park: Park, feed: Feed, clock: Clock) -> APIRou
         """Show what an approval would put into force, and give the key for it."""
         body = parse(SelectBody, await request.body())
         found = await asyncio.to_thread(_day, state, body.day)
-        for key in [key for key, was in selected.items() if was.until_true_s < clock.true_s()]:
-            del selected[key]
-        if len(selected) >= SELECTIONS:
+        key = selections.select((body.day, found.sha256), by=str(subject_of(request)))
+        if key is None:
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too many selections are open; wait a minute")
-        key = secrets.token_hex(8)
-        selected[key] = _Selected(body.day, found.sha256, clock.true_s() + SELECTED_S)
-        return _json({"id": body.id, "select": key, "holds_s": SELECTED_S, **_shown(park, state, found)})
+        return _json({"id": body.id, "select": key, "holds_s": HOLDS_S, **_shown(park, state, found)})
 
     @router.post("/plans/approve", dependencies=[needs(Scope.PLAN_APPROVE)])
     async def operate(request: Request) -> Response:
@@ -95,20 +89,18 @@ def plan_routes(state: StateDir, park: Park, feed: Feed, clock: Clock) -> APIRou
         body = parse(ApproveBody, data)
 
         async def act() -> Response:
-            was = selected.pop(body.select, None)
-            if was is None or was.day != body.day or was.until_true_s < clock.true_s():
+            was = selections.operate(body.select, by=str(subject_of(request)))
+            if isinstance(was, str) or was.what[0] != body.day:
                 raise Problem(HTTPStatus.CONFLICT, "the selection is not open: select the plan again")
-            return await asyncio.to_thread(_approve, was, body.by)
+            return await asyncio.to_thread(_approve, *was.what, body.by)
 
         return await ledger.once(body.id, data, act)
 
-    def _approve(was: _Selected, by: str) -> Response:
-        folder = state.day_plan(date.fromisoformat(was.day))
-        done = _judged(lambda: approve(folder, by=by, at=clock.plant_now(), sha256=was.sha256))
+    def _approve(day: str, sha256: str, by: str) -> Response:
+        folder = state.day_plan(date.fromisoformat(day))
+        done = _judged(lambda: approve(folder, by=by, at=clock.plant_now(), sha256=sha256))
         written = record(state, "day_ahead", f"{done.plan_id} approved by {done.by}")
         return _json({"approved": done, "in_journal": written})
-
-    return router
 
 
 def _add_pins(router: APIRouter, state: StateDir, ledger: Ledger) -> None:

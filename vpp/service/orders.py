@@ -61,11 +61,14 @@ def status(state: StateDir) -> Snapshot:
     raise DeviceFailure(answer.reason if isinstance(answer, Reply) else "control gave no snapshot")
 
 
-def shed(state: StateDir, mw: float, *, drill: bool) -> ShedReport:
+def shed_order(state: StateDir, mw: float, *, drill: bool) -> ShedOrder:
+    """Return an order to cut so many MW now."""
+    kind = "drill" if drill else "shed"
+    return ShedOrder(id=new_id(kind), mw=mw, drill=drill, expires_at=expiry(clock_of(state)))
+
+
+def shed(state: StateDir, order: ShedOrder) -> ShedReport:
     """Shed and return the proof; InvalidInput with control's reason where it refuses."""
-    order = ShedOrder(
-        id=new_id("drill" if drill else "shed"), mw=mw, drill=drill, expires_at=expiry(clock_of(state))
-    )
     answer = send(state, order)
     if isinstance(answer, ShedReport):
         return answer
@@ -87,19 +90,21 @@ def reload(state: StateDir) -> Reply:
     return _reply(send(state, ReloadOrder(id=new_id("reload"), expires_at=expiry(clock_of(state)))))
 
 
-def put(state: StateDir, device: str, mode: Mode) -> Reply:
-    """Put a device to manual, advisory or auto."""
-    order = ModeOrder(id=new_id("mode"), device=device, mode=mode, expires_at=expiry(clock_of(state)))
+def put(state: StateDir, device: str, mode: Mode, span: timedelta | None = None) -> Reply:
+    """Put a device to manual or advisory for a span of plant time (default: a shift), or to auto."""
+    clock = clock_of(state)
+    until = None if span is None else clock.plant_now() + span
+    order = ModeOrder(id=new_id("mode"), device=device, mode=mode, expires_at=expiry(clock), until=until)
     return _reply(send(state, order))
 
 
-def narrow_tie(
+def tie_order(
     state: StateDir, *, import_max_mw: float | None, export_max_mw: float | None, span: timedelta
-) -> Reply:
-    """Send an order on the tie that holds from now on for a span of plant time."""
+) -> DispatchOrder:
+    """Return an order on the tie that holds from now on for a span of plant time."""
     clock = clock_of(state)
     now = clock.plant_now()
-    order = DispatchOrder(
+    return DispatchOrder(
         id=new_id("order"),
         import_max_mw=import_max_mw,
         export_max_mw=export_max_mw,
@@ -107,6 +112,10 @@ def narrow_tie(
         end=now + span,
         expires_at=expiry(clock),
     )
+
+
+def narrow_tie(state: StateDir, order: DispatchOrder) -> Reply:
+    """Give an order on the tie."""
     return _reply(send(state, order))
 
 

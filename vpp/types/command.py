@@ -140,6 +140,8 @@ class ShedOrder:
     drill: bool
     """Same code with test outputs: nothing is opened."""
     expires_at: datetime
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    """By load the breakers that somebody selected to open first; empty: control chooses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

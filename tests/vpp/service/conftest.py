@@ -4,11 +4,31 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
+from vpp.clock import SimulatedClock
 from vpp.park import Park, endpoints, load_park
-from vpp.types import Alarm, Following, Mode, ParkMode, Quality, Reading, Setpoint, Severity, Snapshot, Source
+from vpp.service.api import Parts, build_app
+from vpp.service.api_feed import Feed
+from vpp.state_dir import StateDir
+from vpp.types import (
+    Alarm,
+    Following,
+    Mode,
+    ParkMode,
+    Quality,
+    Reading,
+    Reply,
+    Setpoint,
+    Severity,
+    Snapshot,
+    Source,
+)
 
 AT = datetime(2026, 3, 17, 7, 23, tzinfo=timezone.utc)
 
@@ -71,6 +91,58 @@ def snapshot_of(park: Park, *, silent: tuple[str, ...] = (), alarms: int = 0) ->
 @pytest.fixture(scope="session")
 def small10() -> Park:
     return load_park("small10")
+
+
+class FakeControl:
+    """Stands where the link is; remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.answer: Callable[[Any], Any] = lambda m: Reply(id=m.id, accepted=True, reason="")
+
+    async def request(self, message: Any, timeout_s: float) -> Any:
+        self.taken.append(message)
+        answer = self.answer(message)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def feed(small10: Park, make_snapshot: Callable[..., Snapshot]) -> Feed:
+    feed = Feed(lambda: None, "TIE")
+    feed.take(make_snapshot(small10))
+    return feed
+
+
+@pytest.fixture
+def control(feed: Feed) -> FakeControl:
+    control = FakeControl()
+    feed.attach(cast("Any", control))
+    return control
+
+
+@pytest.fixture
+def page_clock() -> SimulatedClock:
+    return SimulatedClock(AT)
+
+
+@pytest.fixture
+def app(feed: Feed, small10: Park, tmp_path: Path, page_clock: SimulatedClock) -> FastAPI:
+    parts = Parts(
+        state=StateDir(tmp_path),
+        park=small10,
+        feed=feed,
+        clock=page_clock,
+        token="a-token-of-this-test",
+        simulated=True,
+    )
+    return build_app(parts)
+
+
+@pytest.fixture
+def web(app: FastAPI) -> TestClient:
+    return TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,10 @@ from vpp.service.api_guard import BODY_MAX_BYTES
 from vpp.service.api_stream import events
 from vpp.service.token import read_or_make_token, session_of
 from vpp.state_dir import StateDir
-from vpp.types import DispatchOrder, Mode, Reply, ShedOrder
+from vpp.types import DispatchOrder, Mode, ModeOrder, ReloadOrder, Reply, RestoreOrder
 
 TOKEN = "a-token-of-this-test"
+"""As in the conftest."""
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 AT = datetime(2026, 3, 17, 7, 23, tzinfo=UTC)
 ORDER = {
@@ -29,52 +30,6 @@ ORDER = {
     "start": "2026-03-17T16:00:00+08:00",
     "end": "2026-03-17T17:00:00+08:00",
 }
-
-
-class FakeControl:
-    """Stands where the link is; remembers what it was sent."""
-
-    def __init__(self):
-        self.taken, self.answer = [], lambda m: Reply(id=m.id, accepted=True, reason="")
-
-    async def request(self, message, timeout_s):
-        self.taken.append(message)
-        answer = self.answer(message)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-@pytest.fixture
-def feed(small10, make_snapshot):
-    feed = Feed(lambda: None, "TIE")
-    feed.take(make_snapshot(small10))
-    return feed
-
-
-@pytest.fixture
-def control(feed):
-    control = FakeControl()
-    feed.attach(control)
-    return control
-
-
-@pytest.fixture
-def app(feed, small10, tmp_path):
-    parts = Parts(
-        state=StateDir(tmp_path),
-        park=small10,
-        feed=feed,
-        clock=SimulatedClock(AT),
-        token=TOKEN,
-        simulated=True,
-    )
-    return build_app(parts)
-
-
-@pytest.fixture
-def web(app):
-    return TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 
 
 def scopes_of(route):
@@ -183,12 +138,11 @@ def test_a_refused_order_is_a_409_with_its_reason(web, control):
     assert (answer.status_code, answer.json()["reason"]) == (409, "the window has passed")
 
 
-def test_without_control_a_command_fails_at_once_and_may_be_sent_again(web, feed):
+def test_without_control_a_command_fails_at_once_and_may_be_sent_again(web, feed, control):
     feed.lose("its process has ended")
     gone = web.post("/api/shed", json={"id": "s1", "mw": 20.0}, headers=AUTH)
     assert gone.status_code == 503
     assert "nothing was queued" in gone.json()["detail"]
-    control = FakeControl()
     feed.attach(control)
     assert web.post("/api/shed", json={"id": "s1", "mw": 20.0}, headers=AUTH).status_code == 200
     assert control.taken[0].mw == 20.0
@@ -258,6 +212,26 @@ def test_no_body_ends_in_a_server_error(web, control, path, body):
     assert web.post(path, content=body, headers=AUTH).status_code == 422
 
 
+def test_a_reload_reaches_control_and_a_body_that_is_none_does_not(web, control):
+    control.answer = lambda m: Reply(id=m.id, accepted=True, reason="added PV2")
+    assert web.post("/api/reload", json={"id": "r1"}, headers=AUTH).json()["reason"] == "added PV2"
+    assert [type(m) for m in control.taken] == [ReloadOrder]
+    assert web.post("/api/reload", json={"id": "r2", "park": "x"}, headers=AUTH).status_code == 422
+    assert len(control.taken) == 1
+
+
+def test_a_mode_reaches_control_with_its_end_and_one_that_is_none_does_not(web, control):
+    end = "2026-03-17T18:00:00+08:00"
+    body = {"id": "m1", "device": "BESS1", "mode": "manual", "until": end}
+    assert web.post("/api/mode", json=body, headers=AUTH).status_code == 200
+    (order,) = control.taken
+    assert isinstance(order, ModeOrder)
+    assert (order.mode, order.until) == (Mode.MANUAL, datetime(2026, 3, 17, 10, tzinfo=UTC))
+    for change in ({"mode": "off"}, {"device": "../x"}, {"until": "2026-03-17T18:00:00"}):
+        assert web.post("/api/mode", json={**body, "id": "m2", **change}, headers=AUTH).status_code == 422
+    assert len(control.taken) == 1
+
+
 @pytest.mark.parametrize(
     "change", [{"end": ORDER["start"]}, {"start": "2026-03-17T16:00:00"}, {"import_max_mw": None}]
 )
@@ -320,10 +294,10 @@ def test_the_token_opens_the_page_once_and_leaves_the_address(web):
 )
 def test_a_cookie_alone_moves_nothing(web, control, headers, status):
     web.cookies.set(COOKIE, session_of(TOKEN))
-    answer = web.post("/api/shed", json={"id": "s1", "mw": 20.0}, headers=headers)
+    answer = web.post("/api/restore", json={"id": "s1"}, headers=headers)
     assert answer.status_code == status
     assert len(control.taken) == (status == 200)
-    assert all(isinstance(m, ShedOrder) for m in control.taken)
+    assert all(isinstance(m, RestoreOrder) for m in control.taken)
 
 
 def test_a_token_is_made_once_for_its_owner_alone(tmp_path):

@@ -74,12 +74,13 @@ async def test_commands_carry_an_expiry_in_plant_time_and_are_answered(state: St
     try:
         span = timedelta(minutes=30)
         limits = {"import_max_mw": 90.0, "export_max_mw": None}
-        assert (await asyncio.to_thread(orders.narrow_tie, state, span=span, **limits)).accepted
+        tie = orders.tie_order(state, span=span, **limits)
+        assert (await asyncio.to_thread(orders.narrow_tie, state, tie)).accepted
         assert (await asyncio.to_thread(orders.restore, state, ())).accepted
-        proof = await asyncio.to_thread(orders.shed, state, 20.0, drill=False)
+        proof = await asyncio.to_thread(orders.shed, state, orders.shed_order(state, 20.0, drill=False))
         assert proof.ok
         with pytest.raises(InvalidInput, match="armed"):
-            await asyncio.to_thread(orders.shed, state, 50.0, drill=True)
+            await asyncio.to_thread(orders.shed, state, orders.shed_order(state, 50.0, drill=True))
     finally:
         await server.stop()
     order, restore, shed, drill = control.came

@@ -157,12 +157,13 @@ def own_use_mw(device: Device) -> float:
 
 def _device(park: Park, snapshot: Snapshot, plan: Plan | None, name: str) -> Json:
     kind, setpoint = park.resources[name].kind, snapshot.setpoints.get(name)
-    rest_mw = own_use_mw(park.devices[name])
+    rest_mw, ends = own_use_mw(park.devices[name]), snapshot.mode_ends.get(name)
     words = ("discharging", "charging") if kind in ("bess", "caes") else ("feeding", "drawing")
     shown = {
         "id": name,
         "kind": kind,
         "mode": snapshot.modes.get(name),
+        "mode_ends": None if ends is None else _local(ends, ZoneInfo(park.site.zone)),
         **_power(snapshot.readings.get(name), words, rest_mw),
         "setpoint": None,
         "planned": _directed(planned_mw(plan, name, snapshot.at), words, rest_mw),

@@ -6,6 +6,7 @@ import { actuatorRow, alarmItem, deviceRow, loadRow, orderItem, storeBlock } fro
 import { setUpShed } from "./shed.mjs";
 import { openStream } from "./stream.mjs";
 import { makeTrend } from "./trend.mjs";
+import { setUpWaiting } from "./waiting.mjs";
 import { setUpWhy } from "./why.mjs";
 
 const at = (id) => document.getElementById(id);
@@ -94,6 +95,7 @@ function show(view) {
 
 let missed = 0;
 setUpShed();
+setUpWaiting();
 setUpCapability();
 setUpWhy();
 openStream("/stream", {

@@ -24,7 +24,7 @@ export function deviceRow(device) {
     "tr",
     {},
     element("th", {}, element("b", { text: device.id }), element("small", { text: word("kind", device.kind) })),
-    element("td", { text: word("mode", device.mode) }),
+    element("td", { text: word("mode", device.mode) + (device.mode_ends ? ` ${words.mode_until} ${clock(device.mode_ends)}` : "") }),
     plan,
     asked,
     power(device),
