@@ -15,12 +15,12 @@ import structlog
 
 from controllers.planning import derates
 from controllers.planning.day_ahead import Inbox
-from controllers.planning.news import is_news
+from controllers.planning.news import Agenda
 from controllers.planning.outages import free_of
 from controllers.planning.planner import Planner
 from controllers.planning.release import Released
 from controllers.planning.slots import first_step
-from controllers.planning.state import due, measured_mw, state_from_snapshot
+from controllers.planning.state import measured_mw, state_from_snapshot
 from forecasts import nowcast, outlook
 from vpp.clock import UTC, Clock
 from vpp.errors import DeviceFailure, InvalidInput, NoPlan, TimedOut
@@ -50,11 +50,9 @@ class Desk:
     park: Park
     planner: Planner
     plan: Plan | None = None
-    last_at: datetime | None = None
-    seen: Snapshot | None = None
-    """What the last plan was made from."""
+    agenda: Agenda = field(default_factory=Agenda)
     counts: Counter[str] = field(default_factory=Counter)
-    """offered, refused, failed, late, lost, reloaded."""
+    """offered, refused, failed, lost, reloaded."""
     names: frozenset[str] | None = None
     """Endpoints of control's snapshots; other ones mean that control reads another park."""
     inbox: Inbox | None = None
@@ -131,7 +129,7 @@ async def serve(park: Park, clock: Clock, state: StateDir, start: datetime, stop
             desk.counts["lost"] += 1
             await clock.sleep_true(CONNECT_S / 4)
     ended.cancel()
-    log.info("planner ends", **desk.counts)
+    log.info("planner ends", **desk.counts, early=desk.agenda.early, postponed=desk.agenda.postponed)
 
 
 async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) -> None:
@@ -153,8 +151,7 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
                 # control without a plan needs one at once, whatever the period
                 wanting = snapshot.plan_id is None and desk.plan is None
                 wanting |= desk.inbox is not None and desk.inbox.has_news()
-                wanting |= is_news(desk.seen, snapshot, desk.plan)
-                if wanting or due(snapshot.at, desk.last_at, desk.park.horizon.replan_min):
+                if wanting or desk.agenda.asks(desk.park, snapshot, desk.plan):
                     await _serve_plan(desk, clock, link, snapshot)
     except (DeviceFailure, TimedOut, TimeoutError) as lost:
         log.info("control is not there", reason=str(lost))
@@ -162,7 +159,7 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
 
 async def _serve_plan(desk: Desk, clock: Clock, link: LinkClient, snapshot: Snapshot) -> None:
     began, deadline_s = clock.true_s(), desk.park.horizon.planner_deadline_s
-    desk.last_at, desk.seen = snapshot.at, snapshot
+    desk.agenda.seen = snapshot
     try:
         released = await asyncio.to_thread(replan, desk, snapshot, DEADLINE_SHARE * deadline_s)
     except (NoPlan, InvalidInput) as failed:

@@ -11,7 +11,7 @@ from vpp.park import initial_of, share_of_loops
 from vpp.park.interruption import connected_share, demand_mw
 from vpp.park.model import Park
 from vpp.park.positions import position_at_rest
-from vpp.types import Load, Plan, PlantState, Quality, Snapshot
+from vpp.types import Load, Plan, PlantState, Quality, Reading, Snapshot
 
 STATE_POINTS = (
     *("p_mw", "e_mwh", "mode_code", "trains", "starts_turbine", "starts_compressor"),
@@ -74,6 +74,11 @@ def full_ledger(load: Load) -> dict[str, float]:
     }
 
 
+def answers(reading: Reading | None) -> bool:
+    """Return whether a device can be planned with: it is read, and is in no fault."""
+    return reading is not None and reading.quality in USABLE and reading.values.get("status") != FAULT
+
+
 def _kept(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(values[name]) for name in STATE_POINTS if name in values}
 
@@ -90,7 +95,7 @@ def state_from_snapshot(park: Park, snapshot: Snapshot, plan: Plan | None = None
     for name in park.resources:
         reading = snapshot.readings.get(name)
         expected = dict(assumed.resources[name]) | _expected(plan, name, snapshot.at)
-        good = reading is not None and reading.quality in USABLE and reading.values.get("status") != FAULT
+        good = answers(reading)
         measured = _kept(reading.values) if good and reading is not None else {}
         measured = {k: v for k, v in measured.items() if math.isfinite(v)}
         resources[name] = expected | measured | {"available": 1.0 if good else 0.0}

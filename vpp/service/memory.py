@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 from controllers.acting.build import build_control
 from controllers.acting.cycle import Control
-from controllers.planning import Planner, due
-from controllers.planning.news import is_news
+from controllers.planning import Planner
+from controllers.planning.news import Agenda
 from controllers.planning.process import DEADLINE_SHARE, Desk, replan
 from hil.device_log import Note as DeviceNote
 from hil.device_log import silent_log
@@ -98,8 +98,7 @@ class _Course:
     plans: list[Plan] = field(default_factory=list)
     answers: list[Message] = field(default_factory=list)
     alarms: dict[str, Alarm] = field(default_factory=dict)
-    seen: Snapshot | None = None
-    """What the last plan was made from."""
+    agenda: Agenda = field(default_factory=Agenda)
     watch: Callable[[Snapshot], None] = lambda snapshot: None
 
 
@@ -169,12 +168,11 @@ async def _run(course: _Course, rig: Rig, scenario: Scenario, *, ticks: int, tic
 
 
 async def _replan_if_due(course: _Course) -> None:
-    now, snapshot = course.clock.plant_now(), course.control.snapshot
+    snapshot = course.control.snapshot
     previous = course.plans[-1] if course.plans else None
-    last_at = None if course.seen is None else course.seen.at
-    if not due(now, last_at, course.park.horizon.replan_min) and not is_news(course.seen, snapshot, previous):
+    if not course.agenda.asks(course.park, snapshot, previous):
         return
-    course.seen = snapshot
+    course.agenda.seen = snapshot
     try:
         offer = course.planner(snapshot, previous)
     except NoPlan as error:

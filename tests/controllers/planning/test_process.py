@@ -77,7 +77,9 @@ def test_a_replan_keeps_the_window_and_sets_silent_devices_aside(park, planner, 
     assert released.plan.initial.resources["CAES1"]["e_mwh"] == pytest.approx(expected)
 
 
-async def test_the_process_plans_at_once_and_comes_back_after_control_restarts(park, plan, tmp_path):
+async def test_the_process_plans_at_once_for_a_lost_device_too_and_comes_back_after_control_restarts(
+    park, plan, tmp_path
+):
     state = StateDir(tmp_path)
     state.prepare()
     clock = RealClock(Schedule(origin_true_s=monotonic_s(), segments=((plan.start, 1.0),)))
@@ -98,12 +100,18 @@ async def test_the_process_plans_at_once_and_comes_back_after_control_restarts(p
             async with asyncio.timeout(30):
                 while "planner" not in server.roles:
                     await clock.sleep_true(0.02)
-                server.publish(snapshot_of(park, plan, plan.start + timedelta(hours=hour)))
+                at = plan.start + timedelta(hours=hour)
+                server.publish(snapshot_of(park, plan, at))
                 offer = await offers.get()
+                # a device that falls silent waits for no quarter hour
+                server.publish(snapshot_of(park, plan, at + timedelta(seconds=10), silent=("CAES1",)))
+                early = await offers.get()
         finally:
             await server.stop()
-        assert offer.plan.start == plan.start + timedelta(hours=hour)
+        assert offer.plan.start == at
         assert len(offer.sensitivities) == offer.plan.steps
+        assert early.plan.made_at == at + timedelta(seconds=10)
+        assert not early.plan.series["CAES1"]["p_mw"].any()
     stop.set()
     async with asyncio.timeout(5):
         await served
