@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from controllers.acting import ledger, lowering, selection, shedding
 from controllers.acting.alarms import Condition
@@ -24,10 +23,7 @@ async def shed(core: Core, order: ShedOrder) -> Reply | ShedReport:
         return Reply(id=order.id, accepted=False, reason=reason)
     before = {block.load: core.readings[block.load] for block in table}
     already = {name: int(entry["open_blocks"]) for name, entry in calls.items()}
-    lowered: asyncio.Task[dict[str, float]] | None = None
-    if not order.drill:
-        core.closing = []
-        lowered = asyncio.create_task(lowering.begin(core, order), name="lower")
+    lowered = None if order.drill else asyncio.create_task(begin(core, order), name="lower")
     core.journal.append("shed_order", order)
     report = await shedding.shed(
         order,
@@ -41,15 +37,24 @@ async def shed(core: Core, order: ShedOrder) -> Reply | ShedReport:
     )
     if lowered is not None:
         report = replace(report, lowered_mw=await lowered)
-        await lowering.go_on(core, missing_mw=max(-report.over_cut_mw, 0.0))
-        await _book(core, report, now)
+        await book(core, report)
     core.journal.append("shed", report)
     return report
 
 
-async def _book(core: Core, report: ShedReport, now: datetime) -> None:
-    """Enter what opened, or may have, into the ledger; a refused or unsent mask opened nothing."""
-    zone, opened = core.park.site.zone, {}
+async def begin(core: Core, order: ShedOrder) -> dict[str, float]:
+    """Let nothing close any more, and lower what can be lowered; MW by device that took the command."""
+    core.closing = []
+    return await lowering.begin(core, order)
+
+
+async def book(core: Core, report: ShedReport) -> None:
+    """Enter what opened, or may have, into the ledger; a refused or unsent mask opened nothing.
+
+    What the breakers have cut needs nobody lowered.
+    """
+    await lowering.go_on(core, missing_mw=max(-report.over_cut_mw, 0.0))
+    zone, now, opened = core.park.site.zone, report.at, {}
     for target in report.targets:
         if target.blocks and target.outcome not in (Outcome.REFUSED, Outcome.DISCONNECTED):
             entry = core.ledger.get(target.load, ledger.Calls())

@@ -6,7 +6,7 @@ Numbers are float32, which holds what a register holds; counters are float64.
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,8 @@ class LoggedSnapshot:
     """Plant time that the cycle acted on; None in journals older than this field."""
     true_s: float = math.nan
     """Monotonic second at which it decided."""
+    age_s: Mapping[str, float] = field(default_factory=dict)
+    """By endpoint the age of its values; empty in journals older than this field."""
 
 
 def _layout(snapshot: Snapshot) -> Layout:
@@ -55,11 +57,11 @@ def _layout(snapshot: Snapshot) -> Layout:
 
 
 @cache
-def _struct(layout: Layout) -> struct.Struct:
+def _struct(layout: Layout, *, aged: bool) -> struct.Struct:
     codes = ["<"]
     for _, points in layout[0]:
         codes += ["B", *("d" if p.startswith(_COUNTERS) else "f" for p in points)]
-    return struct.Struct("".join(codes) + "ffd" * len(layout[1]))
+    return struct.Struct("".join(codes) + "ffd" * len(layout[1]) + "f" * len(layout[0]) * aged)
 
 
 class SnapshotLog:
@@ -82,6 +84,7 @@ class SnapshotLog:
             numbers += reading.values.values()
         for setpoint in snapshot.setpoints.values():
             numbers += (setpoint.p_mw, setpoint.h2_kg_per_h, setpoint.sequence)
+        numbers += (reading.age_s for reading in snapshot.readings.values())
         head = (
             snapshot.cycle,
             snapshot.epoch,
@@ -95,7 +98,7 @@ class SnapshotLog:
             snapshot.at.isoformat(),
             snapshot.true_s,
         )
-        self._journal.append("snapshot", (head, _struct(layout).pack(*numbers)))
+        self._journal.append("snapshot", (head, _struct(layout, aged=True).pack(*numbers)))
 
 
 def snapshots(
@@ -115,7 +118,8 @@ def snapshots(
 
 def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
     head, packed = record.value
-    numbers = iter(_struct(layout).unpack(packed))
+    aged = len(packed) > _struct(layout, aged=False).size
+    numbers = iter(_struct(layout, aged=aged).unpack(packed))
     values: dict[str, dict[str, float]] = {}
     quality: dict[str, Quality] = {}
     for name, points in layout[0]:
@@ -123,6 +127,7 @@ def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
         row = {point: next(numbers) for point in points}
         values[name] = {point: x for point, x in row.items() if math.isfinite(x)}
     setpoints = {d: {c: next(numbers) for c in SETPOINT_COLUMNS} for d in layout[1]}
+    age_s = {name: next(numbers) for name, _ in layout[0]} if aged else {}
     cycle, epoch, plan_id, following, mean, limit, peak, missed, dropped = head[:9]
     began_at, true_s = head[9:] or (None, math.nan)
     return LoggedSnapshot(
@@ -142,4 +147,5 @@ def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
         setpoints=setpoints,
         began_at=datetime.fromisoformat(began_at) if began_at else None,
         true_s=true_s,
+        age_s=age_s,
     )

@@ -1,5 +1,6 @@
 """A recorded run of control, run again from its journal, decides the same to the last bit."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -7,33 +8,41 @@ from pathlib import Path
 import pytest
 
 from controllers.acting import replay as again
-from hil.faults import Frozen, Refuses, Restart
-from hil.scenario import QUIET, Order, Silence
+from hil.faults import Frozen, Jammed, Refuses, Restart
+from hil.scenario import QUIET, Order, Restore, Shed, Silence
 from vpp.clock import UTC, Schedule
-from vpp.journal import Record, read
+from vpp.journal import read
 from vpp.park import Park, load_park
 from vpp.service.cli import run
 from vpp.service.memory import planner_of, run_in_memory
 from vpp.state_dir import RunSettings, StateDir
 
-START = datetime(2026, 3, 17, 9, 44, tzinfo=UTC)
+CYCLES, TICK_S = 201, 10
+START = datetime(2026, 3, 17, 4, 14, tzinfo=UTC)
 EVENTS = (
-    Refuses(at_min=0.5, for_min=0.5, endpoint="BESS1", code=4),
-    Order(at_min=0.7, for_min=2, import_max_mw=40.0),
-    Silence(at_min=1, for_min=0.5, endpoint="WF"),
-    Restart(at_min=1.2, for_min=0.3, resource="CAES1"),
-    Frozen(at_min=1.6, for_min=0.5, endpoint="PV"),
+    Refuses(at_min=1, for_min=3, endpoint="BESS1", code=4),
+    Order(at_min=3, for_min=10, import_max_mw=40.0),
+    Silence(at_min=5, for_min=2, endpoint="WF"),
+    Restart(at_min=8, for_min=1, resource="CAES1"),
+    Shed(at_min=10, mw=12.0, drill=True),
+    Frozen(at_min=12, for_min=4, endpoint="PV"),
+    Jammed(at_min=20, for_min=1, load="LD_ZN"),
+    Shed(at_min=20, mw=25.0),
+    Shed(at_min=24, mw=10.0),
+    Restore(at_min=27),
+    Silence(at_min=26.9, for_min=1, endpoint="LD_ZN"),
 )
 
 
 @pytest.fixture(scope="module")
 def park() -> Park:
-    return load_park("small10")
+    small = load_park("small10")
+    return replace(small, horizon=replace(small.horizon, cycle_s=float(TICK_S)))
 
 
 @pytest.fixture(scope="module")
 def recorded(park: Park, tmp_path_factory: pytest.TempPathFactory) -> StateDir:
-    """Two and a half minutes with faults, an order and a re-plan at a quarter hour's end."""
+    """Half an hour with faults, orders, sheds, a restoration and re-plans."""
     state = StateDir(tmp_path_factory.mktemp("run"))
     state.prepare()
     schedule = Schedule(origin_true_s=0.0, segments=((START, 1.0),))
@@ -46,8 +55,8 @@ def recorded(park: Park, tmp_path_factory: pytest.TempPathFactory) -> StateDir:
         park,
         START,
         planner_of(park),
-        duration_s=150,
-        tick_s=1,
+        duration_s=(CYCLES - 1) * TICK_S,
+        tick_s=TICK_S,
         seed=1,
         scenario=replace(QUIET, events=EVENTS),
         journal_dir=state.journal,
@@ -55,25 +64,47 @@ def recorded(park: Park, tmp_path_factory: pytest.TempPathFactory) -> StateDir:
     return state
 
 
-async def test_every_command_comes_out_as_it_was_recorded(park: Park, recorded: StateDir) -> None:
-    found = await again.replay(park, recorded.journal)
-    assert found.difference == ""
-    assert (found.cycles, found.ended) == (151, "the end of the journal")
-    assert found.setpoints > 7 * 140
+@pytest.fixture(scope="module")
+def replayed(park: Park, recorded: StateDir) -> again.Replayed:
+    return asyncio.run(again.replay(park, recorded.journal))
 
 
+def test_every_command_comes_out_as_it_was_recorded(replayed: again.Replayed) -> None:
+    assert replayed.difference == ""
+    assert (replayed.cycles, replayed.ended) == (CYCLES, "the end of the journal")
+    assert replayed.setpoints > 7 * (CYCLES - 20)
+
+
+def test_what_was_recorded_holds_sheds_that_failed_in_part_and_a_restoration(recorded: StateDir) -> None:
+    records = list(read(recorded.journal))
+    reports = [record.value for record in records if record.kind == "shed"]
+    assert [report["drill"] for report in reports] == [True, False, False]
+    assert reports[1]["lowered_mw"]
+    assert reports[1]["stuck"] == ["LD_ZN"]
+    closed = [record.value["outcome"] for record in records if record.kind == "restore"]
+    assert {"unknown", "acknowledged"} <= set(closed)
+
+
+@pytest.mark.parametrize("kinds", [{"sensitivities"}, {"shed_order", "shed"}, {"restore"}])
 async def test_a_control_that_would_decide_otherwise_is_found_out(
-    park: Park, recorded: StateDir, monkeypatch: pytest.MonkeyPatch
+    park: Park, recorded: StateDir, monkeypatch: pytest.MonkeyPatch, kinds: set[str]
 ) -> None:
-    monkeypatch.setattr(again, "read", lambda folder: _without_plans(folder))
+    kept = [record for record in read(recorded.journal) if record.kind not in kinds]
+    monkeypatch.setattr(again, "read", lambda folder: kept)
     found = await again.replay(park, recorded.journal)
     assert found.difference.startswith("cycle ")
 
 
-def _without_plans(folder: Path) -> list[Record]:
-    return [record for record in read(folder) if record.kind != "sensitivities"]
+def test_the_command_says_so(
+    recorded: StateDir,
+    replayed: again.Replayed,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def once(park: Park, folder: Path) -> again.Replayed:
+        assert (park.name, folder) == ("small10", recorded.journal)
+        return replayed
 
-
-def test_the_command_says_so(recorded: StateDir, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(again, "replay", once)
     assert run(["journal", "replay", str(recorded.root)]) == 0
-    assert capsys.readouterr().out.startswith("equal: 151 cycles")
+    assert capsys.readouterr().out.startswith(f"equal: {CYCLES} cycles")
