@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from vpp.clock import RealClock
 from vpp.errors import DeviceFailure, TimedOut, YuanwangError
 from vpp.link import LinkClient, Message, Note
 from vpp.park import endpoints
 from vpp.service import ready
-from vpp.service.children import Child, death_text, end, last_words, start
+from vpp.service.children import END_DEADLINE_S, Child, death_text, end, last_words, start
 from vpp.service.request import CONTROL, PLANNER, PLANT, SERVICE, RunRequest, again, children_of
 from vpp.service.runs import RunLock, writing
 from vpp.service.takeover import answers, take_over
@@ -24,6 +25,11 @@ PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Pauses before the next start; the first is far below the 2 s of design §2."""
 ALARM_S = 5.0
 """True seconds that the alarm of a restart stands after the process answers again."""
+HANG_S = 15.0
+"""True seconds without an answer after which the service counts as stopped: as long as control's own loop
+may hang before it ends itself."""
+BEAT_S = 1.0
+"""True seconds between two questions."""
 STEADY_S = 60.0
 """A process that lived so long starts again with the shortest pause."""
 
@@ -171,21 +177,52 @@ def _question(live: Live, child: Child) -> Callable[[], Awaitable[bool]]:
 
 
 async def _keep(live: Live, child: Child) -> None:
-    """Start a child again whenever it ends, after growing pauses, and let control raise an alarm."""
+    """Start a child again whenever it ends or hangs, after growing pauses, and let control raise an alarm."""
     tries = 0
     while True:
         born = live.clock.true_s()
         process = live.processes[child.name]
-        code = await process.wait()
-        await end([process])
+        hung = await _ended_or_hangs(live, child)
+        await end([process], ready.TRY_S if hung else END_DEADLINE_S)
         tries = 0 if live.clock.true_s() - born > STEADY_S else tries + 1
         pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
         live.restarts[child.name] = live.restarts.get(child.name, 0) + 1
-        text = f"{child.name} {death_text(code)}; start {live.restarts[child.name] + 1} in {pause_s:g} s"
+        how = death_text(process.returncode or 0)
+        how = f"gave no answer for {HANG_S:g} s and {how}" if hung else how
+        text = f"{child.name} {how}; start {live.restarts[child.name] + 1} in {pause_s:g} s"
         live.remark(text)
         await live.clock.sleep_true(pause_s)
         live.processes[child.name] = await start(again(child))
         await _until_noted(live, child, text)
+
+
+async def _ended_or_hangs(live: Live, child: Child) -> bool:
+    """Wait until a child ends (False), or the service, which people look at, answers no more (True, R2).
+
+    Control has a watchdog of its own, and a planner that is stuck is told by the age of its plan.
+    """
+    ending = asyncio.create_task(live.processes[child.name].wait())
+    waiting: set[asyncio.Task[Any]] = {ending}
+    if child.name == SERVICE:
+        waiting.add(asyncio.create_task(_silent(live, child)))
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return not ending.done()
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+async def _silent(live: Live, child: Child) -> None:
+    """Return when there has been no answer for `HANG_S`.
+
+    Asked once more then: it may have been this process that stood still.
+    """
+    question = _question(live, child)
+    while await ready.wait_for(question, live.clock, HANG_S) or await ready.wait_for(
+        question, live.clock, ready.TRY_S
+    ):
+        await live.clock.sleep_true(BEAT_S)
 
 
 async def _until_noted(live: Live, child: Child, text: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from vpp.errors import DeviceFailure
 from vpp.link import LinkServer, Message, Note
+from vpp.service import ready
 from vpp.service import supervise as module
 from vpp.service.children import Child
 from vpp.service.launch import Wishes, request_for
@@ -80,6 +81,51 @@ async def test_a_dead_process_is_started_again_and_control_is_told(
     assert all(process.returncode is not None for process in live.processes.values())
     assert control.notes[0].id == "process:planner"
     assert "SIGKILL" in control.notes[0].text
+
+
+ANSWERING = """
+import http.server, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+
+
+async def test_a_stopped_service_is_started_again_and_control_is_told(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only(asked: RunRequest) -> list[Child]:
+        code = ("-c", ANSWERING, str(asked.settings.web_port))
+        return [Child(name="service", arguments=code, log=asked.state.logs / "service.log")]
+
+    monkeypatch.setattr(module, "children_of", only)
+    monkeypatch.setattr(module, "ALARM_S", 0.1)
+    monkeypatch.setattr(module, "HANG_S", 0.5)
+    monkeypatch.setattr(module, "BEAT_S", 0.1)
+    monkeypatch.setattr(ready, "TRY_S", 0.3)
+    control, pids = Control(), []
+
+    async def stop_once(live: Live) -> None:
+        server = LinkServer(live.request.state.socket, control.take)
+        await server.start()
+        pids.append(live.processes["service"].pid)
+        os.kill(pids[0], signal.SIGSTOP)
+
+        async def told() -> bool:
+            return [note.raised for note in control.notes] == [True, False]
+
+        assert await wait_for(told, live.clock, DEADLINE_S)
+        pids.append(live.processes["service"].pid)
+        await server.stop()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    live = await supervise(request_, (stop_once,))
+    assert live.restarts == {"service": 1}
+    assert pids[0] != pids[1]
+    assert all(process.returncode is not None for process in live.processes.values())
+    assert "gave no answer" in control.notes[0].text
 
 
 async def test_a_process_that_ends_while_starting_ends_the_run_in_its_own_words(
