@@ -5,6 +5,7 @@ from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.cycle import Control
 from controllers.acting.field import Field
+from controllers.acting.ledger import Sheds, Standing
 from controllers.acting.seat import Seat
 from controllers.acting.setpoints import turns
 from controllers.acting.tracking import Tracker
@@ -60,13 +61,23 @@ def build_control(
         moved={name: moved for name, moved in kept.moved.items() if name in park.actuators},
         orders=tuple(order for order in kept.orders if order.end > now),
         held_since=kept.held_since,
+        closed_at=kept.closed_at,
+        ending={name for name in kept.ending if name in park.loads},
+        sheds=Sheds(
+            standing=list(kept.standing),
+            stuck={name for name in kept.stuck if name in park.loads},
+            lowered_mw={name: mw for name, mw in kept.lowered_mw.items() if name in park.resources},
+        ),
         closing=[(name, bit) for name, bit in kept.closing if name in park.loads],
     )
     journal.append("start", {"park": park.name, "epoch": epoch})
     if state is not None:
         _recall(core, kept)
     if kept.damaged:
-        text = "control.memory was damaged and is set aside: orders, modes and the ledger of calls are lost"
+        text = (
+            "control.memory was damaged or of another version and is set aside: orders, modes and calls are "
+            "lost; breakers that stand open wait for a permission"
+        )
         core.notes["memory"] = Condition(id="memory", severity=Severity.ALARM, source="control", text=text)
     intake.recalled(core)
     return Control(core)
@@ -76,7 +87,9 @@ def _recall(core: Core, kept: memory.Memory) -> None:
     """Take over the answers of the run before, and answer what it left without one."""
     before = recovery.recovered(recent(core.journal.folder, recovery.KINDS), kept)
     core.answers = dict(list(before.answers.items())[-intake.MAX_ANSWERS :])
-    core.adopting = before.shedding
+    lost = Standing(order_id="", ordered_mw=0.0, masks={}, since=core.clock.plant_now())
+    core.adopting = before.shed or kept.adopting or (lost if kept.damaged else None)
+    core.unsaved = core.adopting is not None
     core.taken.extend(kept.taken)
     for reply in before.cut_short:
         core.journal.append("reply", reply)

@@ -16,7 +16,7 @@ from controllers.acting.field import Field
 from controllers.acting.following import PlanInForce
 from controllers.acting.judge import Pulse
 from controllers.acting.learned import Learned
-from controllers.acting.ledger import Calls, Sheds, standing
+from controllers.acting.ledger import Calls, Sheds, Standing, standing
 from controllers.acting.lifecycle import Life
 from controllers.acting.memory import Memory, save
 from controllers.acting.seat import Seat
@@ -76,8 +76,9 @@ class Core:
     """By device when its mode ends."""
     coming: Park | None = None
     """A reloaded park that takes effect before the next cycle."""
-    adopting: bool = False
-    """True after a restart in the middle of a shed, until the loads have said what is open."""
+    adopting: Standing | None = None
+    """After a restart in the middle of a shed what it has opened, until every load has said so; without an
+    order where the memory was lost."""
     seat: Seat | None = None
     """The lease; None in memory, where there is no other control."""
     acting: bool = True
@@ -183,6 +184,8 @@ class Core:
 
     def remember(self) -> None:
         """Write what must outlive a restart; a disk that takes nothing is the journal's alarm."""
+        if self.memory_file is None:
+            return
         memory = Memory(
             tie=self.tie,
             ledger=self.ledger,
@@ -191,9 +194,14 @@ class Core:
             mode_ends=self.mode_ends,
             orders=self.orders,
             closing=tuple(self.closing),
+            closed_at=self.closed_at,
+            ending=tuple(sorted(self.ending)),
+            standing=tuple(self.sheds.standing),
+            adopting=self.adopting,
+            stuck=tuple(sorted(self.sheds.stuck)),
+            lowered_mw=self.sheds.lowered_mw,
             taken=tuple(self.taken),
             moved=self.moved,
             held_since=self.held_since,
         )
-        if self.memory_file is not None:
-            self.unsaved = not (self.owns_folder and save(self.memory_file, memory))
+        self.unsaved = not (self.owns_folder and save(self.memory_file, memory))

@@ -71,6 +71,11 @@ class Control:
             raise RuntimeError("control has not run a cycle yet")
         return self._core.snapshot
 
+    @property
+    def reads(self) -> str:
+        """Fingerprint of the park in force."""
+        return self._core.park.fingerprint
+
     async def cycle(self) -> Snapshot:
         """Run one cycle and return its snapshot."""
         registry.settle(self._core)
@@ -102,8 +107,8 @@ async def run(core: Core) -> Snapshot:
     core.readings = plausible.sift(core, judged)
     metering.count_until(core, now, cycle_s)
     core.look_around()
-    if core.adopting and core.acting:
-        recovery.adopt(core)
+    if core.adopting is not None and core.acting:
+        recovery.adopt(core, core.adopting)
     intake.forget_ended(core)
     modes.end_due(core, now)
     contract = core.park.contracts.tie
@@ -127,6 +132,7 @@ async def run(core: Core) -> Snapshot:
     )
     quarter = core.tie.start
     metering.take(core, moment, limits)
+    core.unsaved |= bool(core.sheds.standing)
     sheds.account(core, dt_s)
     emergency.watch(core, now)
     actuators.count(core, now)

@@ -61,6 +61,8 @@ class Sheds:
     """Loads that acknowledged and did not take less, until they are told to close."""
     lowered_mw: dict[str, float] = fresh(default_factory=dict)
     """By electrolyser and CAES plant the least injection while a shed lacks megawatts."""
+    kept_mw: dict[str, float] = fresh(default_factory=dict)
+    """The same as it was before the shed that is under way, or was the last."""
     waits: str = ""
     """Why restoration waits, in words."""
 

@@ -4,7 +4,9 @@ They take seconds to minutes, so no shed counts on them; they stand in for break
 (docs/decisions/shed-order.md).
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 from controllers.acting.core import Core
 from controllers.acting.setpoints import Bound, next_sequence
@@ -31,13 +33,16 @@ def begin_at(core: Core, order_mw: float) -> dict[str, float]:
 
 
 def _room(core: Core) -> dict[str, tuple[float, float]]:
-    """Return by device that may be lowered its power now and the least use of what runs, MW injected."""
+    """Return by device that may be lowered its power now and the least use of what runs, MW injected.
+
+    What earlier sheds have lowered is theirs: it counts as where the device is.
+    """
     room = {}
     for name, sent in core.setpoints.items():
         device, reading = core.park.devices[name], core.readings[name]
         if core.modes[name] is not Mode.AUTO or reading.quality is Quality.BAD:
             continue
-        now_mw = reading.values.get("p_mw", 0.0)
+        now_mw = max(reading.values.get("p_mw", 0.0), core.sheds.kept_mw.get(name, -inf))
         if isinstance(device, Caes | Electrolyzer) and now_mw < 0 and sent.p_mw < 0:
             least_mw = running_range(device, sent.p_mw, now_mw)[1]
             if least_mw - now_mw > LEAST_MW:
@@ -47,17 +52,19 @@ def _room(core: Core) -> dict[str, tuple[float, float]]:
 
 async def begin(core: Core, order: ShedOrder) -> dict[str, float]:
     """Lower what can be lowered, at once; MW by device, as far as the device took the command."""
-    before = {name: now_mw for name, (now_mw, _) in _room(core).items()}
-    core.sheds.lowered_mw = begin_at(core, order.mw)
-    acks = await core.field.write(_commands(core, f"shed {order.id}"))
+    core.sheds.kept_mw = core.sheds.lowered_mw
+    before, lowered_mw = _room(core), begin_at(core, order.mw)
+    core.sheds.lowered_mw = {**core.sheds.kept_mw, **lowered_mw}
+    core.remember()
+    acks = await core.field.write(_commands(core, lowered_mw, f"shed {order.id}"))
     return {
-        name: p_mw - before[name]
-        for name, p_mw in core.sheds.lowered_mw.items()
+        name: p_mw - before[name][0]
+        for name, p_mw in lowered_mw.items()
         if acks[name].outcome is Outcome.ACKNOWLEDGED
     }
 
 
-def _commands(core: Core, why: str) -> list[Setpoint]:
+def _commands(core: Core, lowered_mw: Mapping[str, float], why: str) -> list[Setpoint]:
     commands = [
         replace(
             core.setpoints[name],
@@ -67,20 +74,21 @@ def _commands(core: Core, why: str) -> list[Setpoint]:
             source=Source.ORDER,
             clipped_by=(why,),
         )
-        for name, p_mw in core.sheds.lowered_mw.items()
+        for name, p_mw in lowered_mw.items()
     ]
     core.setpoints |= {command.device: command for command in commands}
     return commands
 
 
 async def go_on(core: Core, missing_mw: float) -> None:
-    """Keep lowered what the breakers have not cut; let go where they have.
+    """Keep lowered what the breakers have not cut; let go where they have, except for earlier sheds.
 
     Nothing has moved far by then: what is let go returns to its plan with the next cycle.
     """
-    core.sheds.lowered_mw = begin_at(core, missing_mw) if missing_mw > 0 else {}
-    if core.sheds.lowered_mw:
-        await core.field.write(_commands(core, f"a shed lacks {missing_mw:.2f} MW"))
+    lowered_mw = begin_at(core, missing_mw) if missing_mw > 0 else {}
+    core.sheds.lowered_mw = {**core.sheds.kept_mw, **lowered_mw}
+    if lowered_mw:
+        await core.field.write(_commands(core, lowered_mw, f"a shed lacks {missing_mw:.2f} MW"))
 
 
 def within(core: Core, request: Request, name: str) -> Request:

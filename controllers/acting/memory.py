@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from controllers.acting.ledger import Calls
+from controllers.acting.ledger import Calls, Standing
 from controllers.acting.switching import Moved
 from controllers.acting.tie import TieWindow
 from vpp.types import DispatchOrder, Mode, wire
@@ -25,10 +25,21 @@ class Memory:
     orders: tuple[DispatchOrder, ...] = ()
     closing: tuple[tuple[str, int], ...] = ()
     """(load, block) that restoration has yet to close."""
+    closed_at: datetime | None = None
+    """When it closed the last one."""
+    ending: tuple[str, ...] = ()
+    """Loads whose interruption began to end."""
+    standing: tuple[Standing, ...] = ()
+    """Sheds that stand, by order."""
+    adopting: Standing | None = None
+    """One that was cut short, while loads have yet to say what it has opened."""
+    stuck: tuple[str, ...] = ()
+    lowered_mw: Mapping[str, float] = field(default_factory=dict)
+    """By device what a shed allows it at least."""
     taken: tuple[str, ...] = ()
     """Ids of the last commands that took effect."""
     damaged: bool = False
-    """True for the empty memory that stands for a damaged file."""
+    """True for the empty memory that stands for a damaged file, or one that another version wrote."""
     moved: Mapping[str, Moved] = field(default_factory=dict)
     held_since: datetime | None = None
     """Since when there was no plan to follow."""
@@ -37,7 +48,7 @@ class Memory:
 def load(path: Path) -> Memory:
     """Return what was remembered; an empty memory where the file is missing or damaged.
 
-    A damaged file is set aside as `NAME.damaged`, and `damaged` says so.
+    A damaged file, and one of another version, is set aside as `NAME.damaged`, and `damaged` says so.
     """
     try:
         return wire.decode(path.read_bytes(), Memory)

@@ -1,14 +1,15 @@
 """After a restart: which commands were answered, which were cut short, and what those left open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from controllers.acting import ledger
 from controllers.acting.core import Core
 from controllers.acting.memory import Memory
 from vpp.journal import Record
-from vpp.types import Quality, Reply, ShedReport, wire
+from vpp.park.interruption import demand_mw, part_mw
+from vpp.types import Quality, Reply, ShedOrder, ShedReport, wire
 
 KINDS = ("order", "shed_order", "reply", "shed")
 """Kinds of records that tell of commands."""
@@ -24,8 +25,8 @@ class Recovered:
     """By command id, so that a repeated command has no second effect."""
     cut_short: tuple[Reply, ...]
     """Answers that were never given: the process ended before."""
-    shedding: bool
-    """True where a shed was cut short: breakers may stand open that no ledger knows of."""
+    shed: ledger.Standing | None
+    """A shed that was cut short: breakers may stand open that no ledger knows of."""
 
 
 def recovered(records: Sequence[Record], kept: Memory) -> Recovered:
@@ -49,8 +50,17 @@ def recovered(records: Sequence[Record], kept: Memory) -> Recovered:
                 answers[value["order_id"]] = wire.decode(record.payload, ShedReport)
     left = {id_: record for id_, record in pending.items() if id_ not in answers}
     cut_short = {id_: _answer(id_, record, kept) for id_, record in left.items()}
-    shedding = any(record.kind == "shed_order" and not record.value["drill"] for record in left.values())
-    return Recovered(answers={**answers, **cut_short}, cut_short=tuple(cut_short.values()), shedding=shedding)
+    sheds = [r for r in left.values() if r.kind == "shed_order" and not r.value["drill"]]
+    return Recovered(
+        answers={**answers, **cut_short},
+        cut_short=tuple(cut_short.values()),
+        shed=_cut_short(sheds[-1]) if sheds else None,
+    )
+
+
+def _cut_short(record: Record) -> ledger.Standing:
+    order = wire.decode(record.payload, ShedOrder)
+    return ledger.Standing(order_id=order.id, ordered_mw=order.mw, masks={}, since=record.at)
 
 
 def _answer(id_: str, record: Record, kept: Memory) -> Reply:
@@ -62,17 +72,26 @@ def _answer(id_: str, record: Record, kept: Memory) -> Reply:
     return Reply(id=id_, accepted=taken, reason=reason)
 
 
-def adopt(core: Core) -> None:
-    """Enter into the ledger what a shed that was cut short has left open, by the loads' own reports."""
-    if core.cycle >= ADOPT_CYCLES:
-        core.adopting = False
+def adopt(core: Core, shed: ledger.Standing) -> None:
+    """Enter into the ledger what a shed that was cut short has left open, by the loads' own reports.
+
+    It stands from then on as one that ended, since it was ordered.
+    """
     for name, load in core.park.loads.items():
         reading = core.readings[name]
-        if not load.blocks or reading.quality is not Quality.GOOD or core.last_at is None:
+        if not load.blocks or reading.quality is not Quality.GOOD or "p_mw" not in reading.values:
             continue
         entry = core.ledger.get(name, ledger.Calls())
         mask = int(reading.values.get("breakers", 0.0)) & (1 << load.blocks) - 1 & ~entry.open_blocks
         if mask:
-            core.ledger[name] = ledger.opened(entry, mask, 0.0, core.last_at, core.park.site.zone)
+            trimmed, count = reading.values.get("trimmed_mw", 0.0), mask.bit_count()
+            opened = entry.open_blocks.bit_count() + count
+            cut_mw = count * part_mw(load, demand_mw(load, -reading.values["p_mw"], opened, trimmed))
+            core.ledger[name] = ledger.opened(entry, mask, cut_mw, shed.since, core.park.site.zone)
             core.journal.append("adopted", {"load": name, "blocks": mask})
-            core.remember()
+            shed = replace(shed, masks={**shed.masks, name: shed.masks.get(name, 0) | mask})
+    if shed.masks and shed != core.adopting:
+        others = [other for other in core.sheds.standing if other.order_id != shed.order_id]
+        core.sheds.standing = [*others, shed] if shed.order_id else others
+        core.remember()
+    core.adopting = shed if core.cycle < ADOPT_CYCLES else None

@@ -26,7 +26,7 @@ def permit(core: Core, order: RestoreOrder) -> str:
     core.closing = [item for item in core.closing if item not in queued] + queued
     core.ending |= {name for name, _ in queued}
     if not order.loads:
-        core.sheds.lowered_mw = {}
+        core.sheds.lowered_mw, core.sheds.kept_mw = {}, {}
     return "" if queued else "nothing is open"
 
 

@@ -15,6 +15,7 @@ from vpp.journal import Journal
 from vpp.link import PlanOffer
 from vpp.park import Park, load_park
 from vpp.park.positions import position_at_rest
+from vpp.state_dir import StateDir
 from vpp.types import (
     Ack,
     Certificate,
@@ -41,6 +42,7 @@ class Plant:
         self.available = {"WF": 50.0, "PV": 20.0, "DPV": 2.0}
         self.demand = {"LD_ZN": 55.0, "LD_PUB": 20.0, "LD_ESS": 3.0, "LD_SME": 6.0}
         self.masks: dict[str, int] = {}
+        self.trips: list[Mapping[str, int]] = []
         self.stuck: dict[str, int] = {}
         self.positions = {name: position_at_rest(park, name) for name in park.actuators}
         self.moves: list[Move] = []
@@ -139,6 +141,7 @@ class Plant:
         if drill:
             self.tests.append(dict(masks))
         else:
+            self.trips.append(dict(masks))
             self.masks |= {name: mask for name, mask in masks.items() if name not in self.silent}
         acks = {name: self.ack(name) for name in masks}
         for ack in acks.values():
@@ -171,6 +174,20 @@ def journal(tmp_path: Path, clock: SimulatedClock) -> Iterator[Journal]:
 @pytest.fixture
 def control(park: Park, plant: Plant, clock: SimulatedClock, journal: Journal) -> Control:
     return build_control(park, plant, clock, journal, epoch=7)
+
+
+@pytest.fixture
+def started(park: Park, plant: Plant, tmp_path: Path) -> Callable[[SimulatedClock], Control]:
+    """Start control on one state folder, again and again, as after a kill."""
+    state = StateDir(tmp_path / "state")
+    state.prepare()
+
+    def start(clock: SimulatedClock) -> Control:
+        journal = Journal(state.journal, clock)
+        return build_control(park, plant, clock, journal, epoch=1, state=state)
+
+    start.state = state
+    return start
 
 
 @pytest.fixture

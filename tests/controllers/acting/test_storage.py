@@ -9,10 +9,8 @@ from datetime import timedelta
 import pytest
 
 from controllers.acting import intake, memory
-from controllers.acting.build import build_control
-from vpp.journal import Journal, read, verify
+from vpp.journal import read, verify
 from vpp.journal import segments as segments_module
-from vpp.state_dir import StateDir
 from vpp.types import DispatchOrder, Mode, ModeOrder, RestoreOrder, ShedOrder
 
 
@@ -120,20 +118,6 @@ async def test_control_and_shed_never_wait_for_a_disk_that_hangs(
     monkeypatch.setattr(intake, "SYNC_S", 10.0)
     assert (await control.take(dispatch("o2"))).accepted
     assert verify(journal.folder).ok
-
-
-@pytest.fixture
-def started(park, plant, tmp_path):
-    """Start control on one state folder, again and again, as after a kill."""
-    state = StateDir(tmp_path / "state")
-    state.prepare()
-
-    def start(clock):
-        journal = Journal(state.journal, clock)
-        return build_control(park, plant, clock, journal, epoch=1, state=state)
-
-    start.state = state
-    return start
 
 
 async def test_after_a_restart_a_repeated_order_gets_its_first_answer_and_has_no_second_effect(
