@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from controllers.planning import reversion
+from controllers.planning.change import change_of
 from controllers.planning.checker import check
 from controllers.planning.fallback import rule_plan, shifted_plan
 from controllers.planning.optimise import Course, optimised, remember, steps_of
@@ -81,7 +82,7 @@ class Planner:
             certificate = check(self.park, plan, around.forecast, around.oracle)
             certificate = replace(certificate, cut_rounds=candidate.rounds)
             if certificate.ok:
-                plan = marked(plan, around.calendar)
+                plan = marked(replace(plan, change=change_of(self.park, previous, plan)), around.calendar)
                 return self._release(course, around.oracle, plan, certificate, began_true_s=began)
             refused.append(f"{plan.label.value} plan: {certificate.violations[0].text}")
         raise NoPlan("no plan passes the checker: " + "; ".join(refused))

@@ -9,6 +9,7 @@ import contextlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -23,8 +24,9 @@ from controllers.planning.slots import first_step
 from controllers.planning.state import measured_mw, state_from_snapshot
 from forecasts import nowcast, outlook
 from vpp.clock import UTC, Clock
-from vpp.errors import DeviceFailure, InvalidInput, NoPlan, TimedOut
+from vpp.errors import DeviceFailure, InvalidInput, Mismatch, NoPlan, TimedOut
 from vpp.link import LinkClient, PlanOffer
+from vpp.park.fingerprint import fingerprint
 from vpp.park.model import Park
 from vpp.state_dir import StateDir
 from vpp.types import Pin, Plan, Reply, Snapshot
@@ -135,7 +137,9 @@ async def serve(park: Park, clock: Clock, state: StateDir, start: datetime, stop
 async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) -> None:
     """Plan for one connection until it ends."""
     try:
-        async with await LinkClient.connect(state.socket, "planner", CONNECT_S) as link:
+        async with await LinkClient.connect(
+            state.socket, "planner", CONNECT_S, desk.park.fingerprint
+        ) as link:
             snapshots = link.snapshots()
             while True:
                 # a control that was stopped keeps its connections open: another one may act by now
@@ -153,6 +157,10 @@ async def _attend(desk: Desk, clock: Clock, state: StateDir, start: datetime) ->
                 wanting |= desk.inbox is not None and desk.inbox.has_news()
                 if wanting or desk.agenda.asks(desk.park, snapshot, desk.plan):
                     await _serve_plan(desk, clock, link, snapshot)
+    except Mismatch as other:
+        # what the folder holds now may be what control has read: a planner that starts reads it
+        desk.counts["reloaded"] += fingerprint(Path(desk.park.folder)) != desk.park.fingerprint
+        log.error("control reads another park", reason=str(other))
     except (DeviceFailure, TimedOut, TimeoutError) as lost:
         log.info("control is not there", reason=str(lost))
 
@@ -183,4 +191,6 @@ async def _serve_plan(desk: Desk, clock: Clock, link: LinkClient, snapshot: Snap
         label=released.plan.label.value,
         accepted=accepted,
         solve_s=released.plan.solve_s,
+        moved_mw=released.plan.change and released.plan.change.moved_mw,
+        starts_changed=released.plan.change and released.plan.change.starts,
     )

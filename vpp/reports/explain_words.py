@@ -20,6 +20,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{label} plan of {steps:.0f} steps from {start}: {cost:,.0f} CNY, {import_mwh:,.0f} MWh imported",
         "计划状态 {label}，自 {start} 起 {steps:.0f} 个时段：费用 {cost:,.0f} 元，购电 {import_mwh:,.0f} MWh",
     ),
+    "changed": (
+        "against plan {previous}, devices move by {moved_mw:.1f} MW in the next hour and {starts:.0f} starts "
+        "of machines are planned otherwise",
+        "与上一计划 {previous} 相比：未来一小时设备功率变动 {moved_mw:.1f} MW，机组启动变更 {starts:.0f} 次",
+    ),
     "no_prices": (
         "made without optimisation: there are no shadow prices, reasons are those of prices alone",
         "该计划未经优化：无影子价格，仅按电价说明",

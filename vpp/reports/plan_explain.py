@@ -132,6 +132,9 @@ def _summary(park: Park, plan: Plan) -> Iterator[Said]:
         "import_mwh": float(plan.series["tie"]["import_mw"] @ step_hours(plan)),
     }
     yield Said(code="plan", values=values)
+    if plan.change is not None:
+        moved = {"moved_mw": plan.change.moved_mw, "starts": float(plan.change.starts)}
+        yield Said(code="changed", values={"previous": plan.change.previous, **moved})
     if not plan.shadow_prices:
         yield Said(code="no_prices", values={})
 

@@ -107,6 +107,19 @@ class PlantState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChange:
+    """By how much a plan leaves the one before it, in the steps that both cover."""
+
+    previous: str
+    """Id of that plan."""
+    moved_mw: float
+    """Sum over devices, weather's apart, of how far their power is from what was planned, mean of the
+    next hour."""
+    starts: int
+    """Starts of CAES machines planned for a step then or now, not both: one that moves counts twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A schedule of the whole park; arrays have shape (steps,), interval means."""
 
@@ -166,6 +179,8 @@ class Plan:
     """What was held fixed; what could not be held is a relaxation `pin:ID`."""
     contingencies: tuple[OutageClass, ...] = ()
     """What the park's outages would do, by class; empty where none was checked."""
+    change: PlanChange | None = None
+    """How much this plan leaves the one before it; None for a first one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
