@@ -61,6 +61,10 @@ class DeviceFailure(YuanwangError):
     exit_code = 6
 
 
+class Mismatch(DeviceFailure):
+    """A peer process is of another version, or reads another park; the message says which."""
+
+
 class TimedOut(YuanwangError):
     """A deadline passed; the message says which."""
 

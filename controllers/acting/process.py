@@ -51,7 +51,7 @@ class Post:
             self.journal = Journal(state.standby / "journal", self._clock)
             path = state.standby / "control.sock"
         self._build()
-        self.server = LinkServer(path, self._take)
+        self.server = LinkServer(path, self._take, lambda: self.control.reads)
         await self.server.start()
 
     def _build(self) -> None:

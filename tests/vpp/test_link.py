@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp.errors import DeviceFailure, TimedOut
+from vpp.errors import DeviceFailure, Mismatch, TimedOut
 from vpp.link import KINDS, LinkClient, LinkServer, Note, StatusRequest, Subscribe, ask, pack, unpack
 from vpp.types import (
     Alarm,
@@ -186,6 +186,37 @@ async def test_a_request_gets_its_own_answer_and_snapshots_come_in_between(tmp_p
         async for got in client:
             assert got.cycle == 5
             break
+
+
+async def test_a_peer_of_another_version_or_park_is_refused_in_words(tmp_path):
+    path = tmp_path / "c.sock"
+    server = LinkServer(path, echo, lambda: "a" * 32)
+    await server.start()
+    async with await LinkClient.connect(path, "planner", 2.0, "a" * 32) as client:
+        answer = await client.request(Subscribe(role="old", version="0.0.1"), 2.0)
+        assert not answer.accepted
+        assert "of version 0.0.1" in answer.reason
+        with pytest.raises(Mismatch, match="another park than control, or other register maps"):
+            await LinkClient.connect(path, "service", 2.0, "b" * 32)
+        assert server.roles == {"planner"}
+    await server.stop()
+
+
+async def test_a_peer_that_rests_on_the_old_park_is_let_go_when_control_reads_another(tmp_path):
+    path, reads = tmp_path / "c.sock", ["a" * 32]
+    server = LinkServer(path, echo, lambda: reads[0])
+    await server.start()
+    async with (
+        await LinkClient.connect(path, "planner", 2.0, reads[0]) as old,
+        await LinkClient.connect(path, "cli", 2.0) as any_park,
+    ):
+        reads[0] = "b" * 32
+        server.publish(snapshot(1))
+        assert (await anext(any_park.snapshots())).cycle == 1
+        with pytest.raises(DeviceFailure):
+            await anext(old.snapshots())
+        assert server.roles == {"cli"}
+    await server.stop()
 
 
 async def test_a_slow_subscriber_sees_the_newest_and_the_rest_is_counted(tmp_path):

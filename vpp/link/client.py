@@ -5,9 +5,9 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from vpp.errors import DeviceFailure, TimedOut
+from vpp.errors import DeviceFailure, Mismatch, TimedOut
 from vpp.link.frames import LENGTH, MAX_FRAME_BYTES, Message, Subscribe, pack, read_frame, unpack
-from vpp.types import Snapshot
+from vpp.types import Reply, Snapshot
 
 
 class LinkClient:
@@ -23,8 +23,12 @@ class LinkClient:
         self._task = asyncio.create_task(self._receive())
 
     @classmethod
-    async def connect(cls, path: Path, role: str, timeout_s: float) -> "LinkClient":
-        """Connect and subscribe; DeviceFailure where nobody answers, TimedOut after `timeout_s`."""
+    async def connect(cls, path: Path, role: str, timeout_s: float, park: str = "") -> "LinkClient":
+        """Connect and subscribe; DeviceFailure where nobody answers, TimedOut after `timeout_s`.
+
+        `park` is the fingerprint of the park that this peer has read; Mismatch where control runs another
+        version or reads another park.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 reader, writer = await asyncio.open_unix_connection(path)
@@ -33,7 +37,10 @@ class LinkClient:
         except OSError as gone:
             raise DeviceFailure(_not_there(path)) from gone
         client = cls(reader, writer)
-        await client.request(Subscribe(role=role), timeout_s)
+        answer = await client.request(Subscribe(role=role, park=park), timeout_s)
+        if isinstance(answer, Reply) and not answer.accepted:
+            await client.close()
+            raise Mismatch(answer.reason)
         return client
 
     async def request(self, message: Message, timeout_s: float) -> Message:

@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from vpp import __version__
 from vpp.types import (
     DispatchOrder,
     ModeOrder,
@@ -59,6 +60,10 @@ class Subscribe:
 
     role: str
     """`planner`, `service`, `cli` ..."""
+    version: str = __version__
+    """Of the product that the peer runs."""
+    park: str = ""
+    """Fingerprint of the park folder that the peer has read; empty: it rests on none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from vpp import __version__
 from vpp.errors import DeviceFailure
 from vpp.link.frames import Message, StatusRequest, Subscribe, pack, read_frame
 from vpp.types import Reply, Snapshot
@@ -25,20 +26,27 @@ class _Peer:
         self.reader, self.writer = reader, writer
         self.task = asyncio.current_task()
         self.role: str | None = None
+        self.park = ""
         self.pending: set[asyncio.Task[None]] = set()
         self.newest: bytes | None = None
         self.fresh = asyncio.Event()
+
+
+def _other(read: str, own: str) -> bool:
+    return bool(read) and bool(own) and read != own
 
 
 class LinkServer:
     """Control's side: answers requests by `take`, publishes snapshots to subscribers.
 
     `skipped` counts snapshots a slow reader never saw, `dropped` peers that stopped reading,
-    `refused` connections closed for a malformed frame.
+    `refused` connections closed for a malformed frame. A peer of another version, or that has read another
+    park than `park()` names (its folder's fingerprint), is not let in; one that stands when the park
+    changes is closed.
     """
 
-    def __init__(self, path: Path, take: Take) -> None:
-        self._path, self._take = path, take
+    def __init__(self, path: Path, take: Take, park: Callable[[], str] = str) -> None:
+        self._path, self._take, self._park = path, take, park
         self._peers: set[_Peer] = set()
         self._server: asyncio.AbstractServer | None = None
         self._latest: Snapshot | None = None
@@ -80,6 +88,10 @@ class LinkServer:
     def publish(self, snapshot: Snapshot) -> None:
         """Put the newest snapshot into every subscriber's slot; never waits."""
         self._latest = snapshot
+        for peer in tuple(self._peers):
+            if _other(peer.park, self._park()):
+                peer.writer.transport.abort()
+                self._peers.discard(peer)
         listening = [peer for peer in self._peers if peer.role is not None]
         frame = pack(snapshot) if listening else b""
         for peer in listening:
@@ -106,8 +118,10 @@ class LinkServer:
 
     async def _accept(self, peer: _Peer, serial: int, message: Message) -> None:
         if isinstance(message, Subscribe):
-            peer.role = message.role
-            await self._send(peer, pack(Reply(id=message.role, accepted=True, reason=""), serial))
+            reason = self._mismatch(message)
+            if not reason:
+                peer.role, peer.park = message.role, message.park
+            await self._send(peer, pack(Reply(id=message.role, accepted=not reason, reason=reason), serial))
         elif isinstance(message, StatusRequest):
             answer = self._latest or Reply(id="", accepted=False, reason="control has not run a cycle yet")
             await self._send(peer, pack(answer, serial))
@@ -117,6 +131,16 @@ class LinkServer:
             task = asyncio.create_task(self._answer(peer, serial, message))
             peer.pending.add(task)
             task.add_done_callback(peer.pending.discard)
+
+    def _mismatch(self, peer: Subscribe) -> str:
+        if peer.version != __version__:
+            return f"{peer.role} is of version {peer.version}, control of {__version__}: start the run anew"
+        if _other(peer.park, self._park()):
+            return (
+                f"{peer.role} has read another park than control, or other register maps "
+                f"({peer.park[:8]}, control {self._park()[:8]}): `vpp reload`, or start the run anew"
+            )
+        return ""
 
     async def _answer(self, peer: _Peer, serial: int, message: Message) -> None:
         await self._send(peer, pack(await self._take(message), serial))

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from vpp.errors import Fault, InvalidInput
 from vpp.park.contract_rules import contract_faults, identity_faults
+from vpp.park.fingerprint import fingerprint
 from vpp.park.folder import Folder, read_folder
 from vpp.park.grid_rules import grid_faults
 from vpp.park.model import CsvProfile, Park
@@ -77,6 +78,7 @@ def _park(
     return Park(
         name=settings.name,
         folder=str(root),
+        fingerprint=fingerprint(root),
         site=settings.site,
         horizon=settings.horizon,
         grid=_grid(folder),

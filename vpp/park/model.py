@@ -253,6 +253,9 @@ class Park:
     warnings: tuple[str, ...]
     """What was repaired or set aside while reading, in words."""
     approval: Approval = field(default_factory=lambda: Approval(mode="automatic"))
+    fingerprint: str = ""
+    """Of the folder's files as they were read (`vpp.park.fingerprint`): who has another one has read another
+    park, or other register maps."""
     operate: Operate = field(default_factory=Operate)
     security: Security | None = None
     """Only where an endpoint needs it."""

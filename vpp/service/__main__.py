@@ -81,7 +81,8 @@ async def _serve(state: StateDir) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     scheduler = make_scheduler(_calendar(state, settings, park, clock, feed))
     scheduler.start()
-    following = asyncio.create_task(follow(feed, state.socket, clock))
+    following = asyncio.create_task(follow(feed, state.socket, clock, park))
+    following.add_done_callback(lambda _: stop())
     try:
         await server.serve(sockets=[listener])
     finally:

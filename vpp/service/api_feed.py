@@ -12,8 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from vpp.clock import Clock
-from vpp.errors import DeviceFailure, TimedOut
+from vpp.errors import DeviceFailure, Mismatch, TimedOut
 from vpp.link import LinkClient, Message
+from vpp.park.fingerprint import fingerprint
+from vpp.park.model import Park
 from vpp.types import Alarm, Plan, Snapshot
 
 TREND_S = 2 * 3600
@@ -136,12 +138,16 @@ class Feed:
         self._changed = asyncio.Event()
 
 
-async def follow(feed: Feed, socket: Path, clock: Clock) -> None:
-    """Keep a feed connected to control until cancelled, with growing pauses between tries."""
+async def follow(feed: Feed, socket: Path, clock: Clock, park: Park) -> None:
+    """Keep a feed connected to control until cancelled, with growing pauses between tries.
+
+    Returns where control reads another park and the folder has changed since this process read it: one
+    that starts anew reads what control reads.
+    """
     tries = 0
     while True:
         try:
-            async with await LinkClient.connect(socket, "service", CONNECT_S) as client:
+            async with await LinkClient.connect(socket, "service", CONNECT_S, park.fingerprint) as client:
                 feed.attach(client)
                 snapshots = client.snapshots()
                 while True:
@@ -150,6 +156,10 @@ async def follow(feed: Feed, socket: Path, clock: Clock) -> None:
                     tries = 0
         except TimeoutError:
             feed.lose(f"control has been silent for {SILENCE_S:g} s")
+        except Mismatch as other:
+            feed.lose(str(other))
+            if fingerprint(Path(park.folder)) != park.fingerprint:
+                return
         except (DeviceFailure, TimedOut) as gone:
             feed.lose(str(gone))
         await clock.sleep_true(PAUSES_S[min(tries, len(PAUSES_S) - 1)])
