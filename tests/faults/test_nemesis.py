@@ -149,7 +149,7 @@ async def test_every_fault_is_told_and_every_device_has_a_command_or_has_reverte
     script = replace(QUIET, events=tuple(p.event for p in planted if p.event is not None))
     seen = evidence_for(park, (), START)
     lines = [p for p in planted if p.line is not None]
-    late = 0
+    late, told_s = 0, 0.0
     async with site(
         behind,
         of=park,
@@ -182,7 +182,22 @@ async def test_every_fault_is_told_and_every_device_has_a_command_or_has_reverte
             behind_s = here.clock.true_s() - here.next_s
             late += behind_s > 1.0
             seen.watch(await here.cycles(1))
+            if now_s >= told_s + 60:
+                told_s = now_s
+                print(progress(planted, seen, now_s, late), flush=True)
     report(park, planted, seen, late)
+
+
+def progress(planted: tuple[Planted, ...], seen: Evidence, now_s: float, late: int) -> str:
+    """Return how far the run is, in a line."""
+    begun = sum(p.at_s <= now_s for p in planted)
+    standing = Counter(id_.partition(":")[0] for id_ in seen.frames[-1].alarms)
+    reverted = sum(record["event"] == "reverted" for _, record in seen.log)
+    alarms = ", ".join(f"{count} {kind}" for kind, count in sorted(standing.items())) or "none"
+    return (
+        f"{now_s:.0f} of {LENGTH_S:.0f} s: {begun} of {len(planted)} faults, {len(seen.frames)} cycles, "
+        f"{late} late, {reverted} reversions; alarms: {alarms}"
+    )
 
 
 def report(park: Park, planted: tuple[Planted, ...], seen: Evidence, late: int) -> None:
@@ -195,6 +210,7 @@ def report(park: Park, planted: tuple[Planted, ...], seen: Evidence, late: int) 
         told.append((one, judge(expect, since(seen, one.at_s))))
     valid = judge(Valid(at_min=SETTLE_S / 60, for_min=(LENGTH_S - SETTLE_S) / 60), seen)
     took = sorted(v.took_s for _, v in told if v.took_s is not None)
+    assert took, "faults are told"
     print(f"\n{len(planted)} faults in {LENGTH_S:.0f} s on {len(endpoints(park))} endpoints, seed {SEED}")
     print(dict(Counter(one.what for one in planted)))
     print(f"told after p50 {took[len(took) // 2]:.1f} s, worst {took[-1]:.1f} s; {late} late cycles")
