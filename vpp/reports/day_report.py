@@ -140,6 +140,7 @@ def _report(
         trimmed_mwh=metered.total("trimmed"),
         planned_trimmed_mwh=planned.total("trimmed"),
         sheds=tuple(events.sheds),
+        shed_energies=dict(events.shed_energies),
         forecasts=tuple(forecast_errors(park, meter, metered, planned)),
         availability=_availability(meter),
         labels_s=dict(meter.labels_s),

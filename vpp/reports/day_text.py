@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from vpp.park.model import Park
+from vpp.reports import shed_text
 from vpp.reports.day_report import day_report
 from vpp.reports.day_types import Breach, Day, DayReport
 from vpp.reports.plan_report import environment, money
@@ -74,6 +75,7 @@ def to_html(park: Park, day: Day) -> str:
         .get_template("day.html.j2")
         .render(
             report=report,
+            sheds=[(s, list(shed_text.lines(s, report.shed_energies))) for s in report.sheds],
             head=list(_head(report)),
             tiles=list(_tiles(report)),
             figures=figures,
@@ -210,6 +212,8 @@ def _words(report: DayReport) -> Iterator[str]:
         f"shed: {report.shed_mwh:.2f} MWh (plan {report.planned_shed_mwh:.2f}), of it trimmed "
         f"{report.trimmed_mwh:.2f} (plan {report.planned_trimmed_mwh:.2f}), {len(report.sheds)} orders"
     )
+    for shed in report.sheds:
+        yield from shed_text.lines(shed, report.shed_energies)
     for f in report.forecasts:
         first = "" if math.isnan(f.first_mae_mw) else f", of the first plan {f.first_mae_mw:.2f}"
         yield (

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from vpp.reports.day_flows import Flows
 from vpp.reports.day_mix import Mix
-from vpp.reports.tally import AlarmSpan, Energy, PlanEvent, TieResult
+from vpp.reports.tally import AlarmSpan, Energy, PlanEvent, ShedEnergy, TieResult
 from vpp.types import Array, ShedReport
 
 
@@ -134,6 +134,8 @@ class DayReport:
     """Of the shed energy what was trimmed without a breaker."""
     planned_trimmed_mwh: float
     sheds: tuple[ShedReport, ...]
+    shed_energies: Mapping[str, ShedEnergy]
+    """By order, of the sheds that are over."""
     forecasts: tuple[ForecastError, ...]
     availability: tuple[Availability, ...]
     labels_s: Mapping[str, float]

@@ -8,7 +8,7 @@ from pathlib import Path
 from vpp.errors import Fault, InvalidInput
 from vpp.journal import read, snapshots
 from vpp.park.model import Park
-from vpp.reports.tally import Account, AlarmSpan, Energy, Events, PlanEvent, TieResult
+from vpp.reports.tally import Account, AlarmSpan, Energy, Events, PlanEvent, ShedEnergy, TieResult
 from vpp.types import ShedReport
 
 
@@ -34,6 +34,8 @@ class RunReport:
     tie: TieResult
     plans: tuple[PlanEvent, ...]
     sheds: tuple[ShedReport, ...]
+    shed_energies: Mapping[str, ShedEnergy]
+    """By order, of the sheds that are over."""
     alarms: tuple[AlarmSpan, ...]
     unread_plans: int
     """Plans written by another version of the product: their time counts as without a plan."""
@@ -73,6 +75,7 @@ def run_report(park: Park, journal: Path) -> RunReport:
         tie=account.tie(),
         plans=tuple(events.plan_events),
         sheds=tuple(events.sheds),
+        shed_energies=dict(events.shed_energies),
         alarms=events.alarms(),
         unread_plans=events.unread_plans,
         orders=tuple(events.orders),

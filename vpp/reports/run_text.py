@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from vpp.park.model import Park
+from vpp.reports import shed_text
 from vpp.reports.plan_report import environment
 from vpp.reports.run_report import RunReport, run_report, span
 from vpp.reports.tally import Energy, TieResult
@@ -59,6 +60,7 @@ def to_html(report: RunReport) -> str:
         .get_template("run.html.j2")
         .render(
             report=report,
+            sheds=[(s, list(shed_text.lines(s, report.shed_energies))) for s in report.sheds],
             head=list(_head(report)),
             net=NET,
             energies=[(e, _cells(e)) for e in report.energies],
@@ -84,7 +86,7 @@ def to_text(report: RunReport) -> str:
         cells = "".join(f"{cell:>{w}}" for cell, w in zip(_cells(energy), 2 * (9, 9, 8, 8), strict=True))
         lines.append(f"{energy.id[:12]:<12}{cells}".rstrip())
     lines += ["", NET, "", tie_text(report.tie, report.zone)]
-    lines += [f"shed {shed.order_id} at rate {shed.rate:g}: {shed.text}" for shed in report.sheds]
+    lines += [line for shed in report.sheds for line in shed_text.lines(shed, report.shed_energies)]
     lines += [f"plan refused: {event.reason}" for event in report.plans if event.reason]
     for spell in report.alarms[:ALARMS]:
         start, end = local_text(spell.alarm.since, report.zone), local_text(spell.cleared_at, report.zone)

@@ -68,6 +68,17 @@ class PlanEvent:
     """Empty where taken."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShedEnergy:
+    """What a shed cut until its last breaker was back, MWh by the meters of its loads."""
+
+    cut_mwh: float
+    over_mwh: float
+    """Cut beyond the order."""
+    under_mwh: float
+    """Ordered and not cut."""
+
+
 @dataclass(slots=True)
 class Events:
     """Everything of the journal but the cycles."""
@@ -75,6 +86,8 @@ class Events:
     plans: dict[str, Plan] = field(default_factory=dict)
     plan_events: list[PlanEvent] = field(default_factory=list)
     sheds: list[ShedReport] = field(default_factory=list)
+    shed_energies: dict[str, ShedEnergy] = field(default_factory=dict)
+    """By order, of the sheds that are over."""
     raised: list[Alarm] = field(default_factory=list)
     cleared: dict[tuple[str, datetime], datetime] = field(default_factory=dict)
     orders: list[str] = field(default_factory=list)
@@ -110,6 +123,9 @@ class Events:
                 for target in report.targets:
                     if target.outcome is not None and not report.drill:
                         self.ordered.shed(target.load, target.blocks, report.at)
+            case "shed_over":
+                over = {name: record.value[name] for name in ShedEnergy.__dataclass_fields__}
+                self.shed_energies[record.value["order_id"]] = ShedEnergy(**over)
             case "restore":
                 self.ordered.restored(record.value["load"], record.value["block"], record.at)
             case "alarm":

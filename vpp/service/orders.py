@@ -1,6 +1,5 @@
 """Commands to control: built with an expiry, sent over its socket, answered or failed in words."""
 
-import math
 import secrets
 from datetime import datetime, timedelta
 
@@ -130,19 +129,16 @@ def shed_lines(report: ShedReport) -> list[str]:
 
     A drill opens nothing, so its meter proves nothing and is left out.
     """
+    from vpp.reports.shed_text import over_cut, stages
+
     word, goal = ("drill", "PASSED") if report.drill else ("shed", "REACHED")
-    proof, metered = "", ""
+    proof = ""
     if not report.drill:
-        word_cut = "over-cut" if report.over_cut_mw >= 0 else "under-cut"
-        proof = f": metered {report.metered_cut_mw:.1f} MW, {word_cut} {report.over_cut_mw:+.1f} MW"
-        took = f"{report.metered_ms:.0f} ms" if math.isfinite(report.metered_ms) else "never"
-        opened = "" if report.breaker_open_ms is None else f", breakers open {report.breaker_open_ms:.0f} ms"
-        metered = f"{opened}, metered {took}"
+        proof = f": metered {report.metered_cut_mw:.1f} MW, {over_cut(report)}"
     return [
         f"{word} {report.order_id} {'' if report.ok else 'NOT '}{goal} at rate {report.rate:g}",
         f"  ordered {report.ordered_mw:.1f} MW of {report.armed_mw:.1f} armed{proof}",
-        f"  decided {report.decision_ms:.1f} ms, first write {report.first_write_ms:.1f} ms, "
-        f"last answer {report.last_ack_ms:.1f} ms{metered}",
+        f"  {stages(report)}",
         *(_target_line(target, drill=report.drill) for target in report.targets),
         *([f"  {report.text}"] if report.text else []),
     ]

@@ -117,8 +117,11 @@ def journal(park, plan, tmp_path):
             metered_ms=math.inf,
             ok=False,
             text="cut <20.5> MW",
+            breaker_open_ms=171.0,
         ),
     )
+    over = {"order_id": "s1", "ordered_mw": 20.0, "masks": {}, "since": clock.plant_now()}
+    journal.append("shed_over", {**over, "cut_mwh": 5.0, "over_mwh": 0.25, "under_mwh": 0.5})
     journal.close()
     return tmp_path / "journal"
 
@@ -152,6 +155,18 @@ def test_the_report_tells_rate_misses_refusals_and_alarms(park, plan, journal):
     (spell,) = report.alarms
     assert spell.cleared_at == plan.start + timedelta(minutes=30)
     assert report.without_plan_s == 0
+
+
+def test_a_shed_is_told_stage_by_stage_with_what_it_cut_until_it_was_over(park, journal, tmp_path):
+    paths = write_run_report(park, journal, tmp_path / "out")
+    text = " ".join(paths.text.read_text().split())
+    assert (
+        "decided 0.2 ms, first write 1.0 ms, last answer 5.0 ms, breakers open 171 ms, metered never" in text
+    )
+    assert "over-cut +0.5 MW; 5.00 MWh cut, 0.25 over and 0.50 under the order" in text
+    page = paths.html.read_text()
+    assert "breakers open" in page
+    assert "5.00 MWh cut" in page
 
 
 def test_time_without_a_plan_is_told_and_left_out_of_the_plan(park, plan, tmp_path):
