@@ -12,7 +12,7 @@ from controllers.acting.learned import found
 from controllers.acting.setpoints import Bound
 from controllers.acting.shadow import STARTING
 from controllers.acting.targets import Request
-from vpp.types import Quality, Reading, Severity, Source
+from vpp.types import Mode, Quality, Reading, Severity, Source
 
 QUICK_KINDS = ("bess", "wind", "pv")
 QUICK_CYCLES = 3
@@ -84,7 +84,7 @@ def within(core: Core, request: Request, name: str, now: datetime) -> Request:
 def spans(core: Core, now: datetime) -> Mapping[str, tuple[float, float]]:
     """Return by device that gives less than its rating what it is believed to give, MW.
 
-    What is in local control, or commanded by another master, stands where it is.
+    What is in local control, in manual mode, or commanded by another master, stands where it is.
     """
     shown = {}
     for name, last in core.learned.items():
@@ -96,7 +96,8 @@ def spans(core: Core, now: datetime) -> Mapping[str, tuple[float, float]]:
         shown[name] = (min(low, 0.0), min(high, 0.0))
     for name in core.park.resources:
         reading = core.readings[name]
-        if name not in core.intruders and reading.values.get("status") != LOCAL:
+        ours = core.modes[name] is not Mode.MANUAL and name not in core.intruders
+        if ours and reading.values.get("status") != LOCAL:
             continue
         if reading.quality is not Quality.BAD and "p_mw" in reading.values:
             shown[name] = (reading.values["p_mw"], reading.values["p_mw"])

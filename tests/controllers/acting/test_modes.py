@@ -75,6 +75,17 @@ async def test_back_in_auto_a_device_goes_on_from_where_its_meter_shows_it(contr
     assert "BESS1" not in control.snapshot.derated, "what the operator did is no limit of the device"
 
 
+async def test_a_manual_device_is_planned_as_it_stands(control, run, clock):
+    await run(3)
+    assert "BESS1" not in control.snapshot.derated
+    await control.take(put(clock, Mode.MANUAL))
+    snapshot = await run(1)
+    metered_mw = snapshot.readings["BESS1"].values["p_mw"]
+    assert snapshot.derated["BESS1"] == (metered_mw, metered_mw)
+    await control.take(put(clock, Mode.AUTO))
+    assert "BESS1" not in (await run(1)).derated
+
+
 async def test_the_end_of_a_mode_outlives_a_restart(park, plant, clock, journal):
     state = StateDir(journal.folder.parent / "state")
     state.prepare()
