@@ -1,6 +1,7 @@
 """A plant in memory that behaves as its name plates say, and a plan made by hand."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from vpp.types import (
     Quality,
     Reading,
     Setpoint,
+    Source,
     Trim,
 )
 
@@ -174,6 +176,31 @@ def journal(tmp_path: Path, clock: SimulatedClock) -> Iterator[Journal]:
 @pytest.fixture
 def control(park: Park, plant: Plant, clock: SimulatedClock, journal: Journal) -> Control:
     return build_control(park, plant, clock, journal, epoch=7)
+
+
+@pytest.fixture(scope="session")
+def setpoint() -> Callable[..., Setpoint]:
+    """Return a command to a device, by default of epoch 7, the first, and trusted for a minute."""
+
+    def told(device: str = "BESS1", p_mw: float = 1.0, **other: float) -> Setpoint:
+        first = Setpoint(
+            device=device,
+            p_mw=p_mw,
+            q_mvar=0.0,
+            h2_kg_per_h=0.0,
+            p_min_mw=-40.0,
+            p_max_mw=40.0,
+            epoch=7,
+            sequence=1,
+            issued_at=START,
+            ttl_s=60.0,
+            reversion_mw=0.0,
+            reversion_s=60.0,
+            source=Source.PLAN,
+        )
+        return replace(first, **other)
+
+    return told
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from controllers.acting.unit import PollPlan, Unit
 from vpp.clock import RealClock, Schedule, monotonic_s
 from vpp.points import Block, Write
 from vpp.seeds import generator
-from vpp.types import Endpoint, Outcome, Quality, Setpoint, Source
+from vpp.types import Endpoint, Outcome, Quality
 
 START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
 READ = Block("holding", 10, 2)
@@ -319,25 +319,7 @@ def moved(park, ports):
     return replace(park, resources=at(park.resources), loads=at(park.loads), meters=at(park.meters))
 
 
-def setpoint(device, p_mw=1.0):
-    return Setpoint(
-        device=device,
-        p_mw=p_mw,
-        q_mvar=0.0,
-        h2_kg_per_h=0.0,
-        p_min_mw=-1.0,
-        p_max_mw=1.0,
-        epoch=3,
-        sequence=9,
-        issued_at=START,
-        ttl_s=60.0,
-        reversion_mw=0.0,
-        reversion_s=60.0,
-        source=Source.PLAN,
-    )
-
-
-async def test_a_field_of_real_servers_with_one_dead_and_one_mute_device(park, real_clock):
+async def test_a_field_of_real_servers_with_one_dead_and_one_mute_device(park, real_clock, setpoint):
     alive = ["WF", "PV", "ALK1", "LD_ZN", "LD_SME", "TIE"]
     async with pymodbus_servers(park, alive) as ports, liar(LIES["silence"]) as (mute, _):
         there = moved(park, ports | {"CAES1": mute})
@@ -365,7 +347,7 @@ async def test_a_field_of_real_servers_with_one_dead_and_one_mute_device(park, r
             assert (await field.read())["LD_ZN"].values["block_2"] == 0.0
 
 
-async def test_a_value_that_does_not_fit_the_map_is_refused_in_words(park, real_clock):
+async def test_a_value_that_does_not_fit_the_map_is_refused_in_words(park, real_clock, setpoint):
     async with pymodbus_servers(park, ["WF"]) as ports, ModbusField(moved(park, ports), real_clock) as field:
         async with asyncio.timeout(10):
             while (await field.read())["WF"].quality is Quality.BAD:
