@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from controllers.acting import replay as again
 from hil.faults import Frozen, Jammed, Refuses, Restart
 from hil.scenario import QUIET, Order, Restore, Shed, Silence
 from vpp.clock import UTC, Schedule
-from vpp.journal import read
-from vpp.park import Park, load_park
+from vpp.journal import Record, read, snapshots
+from vpp.park import Park, endpoints, load_park
 from vpp.service.cli import run
 from vpp.service.memory import planner_of, run_in_memory
 from vpp.state_dir import RunSettings, StateDir
+from vpp.types import wire
 
 CYCLES, TICK_S = 201, 10
 START = datetime(2026, 3, 17, 4, 14, tzinfo=UTC)
@@ -93,6 +95,29 @@ async def test_a_control_that_would_decide_otherwise_is_found_out(
     monkeypatch.setattr(again, "read", lambda folder: kept)
     found = await again.replay(park, recorded.journal)
     assert found.difference.startswith("cycle ")
+
+
+async def test_a_journal_without_ages_is_read_and_not_replayed(
+    park: Park, recorded: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old: list[Record] = []
+    for record in list(read(recorded.journal))[:20]:
+        if record.kind == "snapshot":
+            head, packed = record.value
+            without = wire.encode((head, packed[: -4 * len(endpoints(park))]))
+            old.append(replace(record, payload=without))
+        else:
+            old.append(record)
+    now = list(snapshots(recorded.journal))
+    for module in (again, import_module("vpp.journal.snapshots")):
+        monkeypatch.setattr(module, "read", lambda folder: old)
+    then = list(snapshots(recorded.journal))
+    assert then
+    for before, entry in zip(then, now, strict=False):
+        assert (before.age_s, before.values) == ({}, entry.values)
+        assert entry.age_s.keys() == entry.values.keys()
+    found = await again.replay(park, recorded.journal)
+    assert (found.cycles, found.ended) == (0, "this journal is older than replays")
 
 
 def test_the_command_says_so(
