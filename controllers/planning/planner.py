@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from controllers.planning import reversion
 from controllers.planning.change import change_of
@@ -16,7 +15,7 @@ from controllers.planning.problem import build
 from controllers.planning.reactive import operation_of
 from controllers.planning.release import Candidate, Released, plan_id
 from controllers.planning.situation import situation
-from controllers.planning.slots import Axis, Situation, first_step
+from controllers.planning.slots import Axis, Situation, day_steps, first_step
 from controllers.planning.solve import WarmSolver
 from controllers.planning.state import initial_state
 from forecasts import outlook
@@ -24,6 +23,7 @@ from network.powerflow import Oracle
 from vpp.clock import monotonic_s
 from vpp.errors import NoPlan
 from vpp.park.model import Park
+from vpp.park.pins import local_midnight
 from vpp.types import Certificate, DispatchOrder, Forecast, Pin, Plan, PlantState
 
 SPARE_STEPS = 8
@@ -135,10 +135,7 @@ def plan_day(park: Park, day: date) -> Released:
 
     The forecast is as it could be made at 15:00 of the day before (the day-ahead job's hour).
     """
-    zone = ZoneInfo(park.site.zone)
-    start = datetime(day.year, day.month, day.day, tzinfo=zone)
-    start = start.astimezone(ZoneInfo("UTC"))
-    steps = park.horizon.day_ahead_steps
+    start, steps = local_midnight(park, day), day_steps(park, day)
     forecast = outlook(park, start - timedelta(hours=9), start, steps)
     return Planner(park).plan(
         initial_state(park, start), forecast, steps=steps, deadline_s=park.horizon.day_ahead_deadline_s

@@ -23,11 +23,12 @@ from controllers.planning.release import Released
 from controllers.planning.slots import first_step
 from controllers.planning.state import measured_mw, state_from_snapshot
 from forecasts import nowcast, outlook
-from vpp.clock import UTC, Clock
+from vpp.clock import Clock
 from vpp.errors import DeviceFailure, InvalidInput, Mismatch, NoPlan, TimedOut
 from vpp.link import LinkClient, PlanOffer
 from vpp.park.fingerprint import fingerprint
 from vpp.park.model import Park
+from vpp.park.pins import local_midnight
 from vpp.state_dir import StateDir
 from vpp.types import Pin, Plan, Reply, Snapshot
 
@@ -71,15 +72,11 @@ def steps_left(park: Park, at: datetime, plan: Plan | None) -> int:
     step = timedelta(minutes=park.horizon.step_min)
     end = start if plan is None else plan.start + plan.steps * step
     if end - start < LEAST_WINDOW:
-        end = _midnight(park, start, 1)
+        day = start.astimezone(ZoneInfo(park.site.zone)).date()
+        end = local_midnight(park, day + timedelta(days=1))
         if end - start < LEAST_WINDOW:
-            end = _midnight(park, start, 2)
+            end = local_midnight(park, day + timedelta(days=2))
     return round((end - start) / step)
-
-
-def _midnight(park: Park, at: datetime, days: int) -> datetime:
-    local = at.astimezone(ZoneInfo(park.site.zone)) + timedelta(days=days)
-    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
 def replan(desk: Desk, snapshot: Snapshot, deadline_s: float) -> Released:

@@ -27,6 +27,8 @@ from vpp.types import Array, Plan, PlanLabel, Relaxation, TieSensitivity, Violat
 
 NOISE = 1e-7
 """Magnitudes below this are the solver's noise, MW or MWh."""
+LEAST_DAY_MIN = 23 * 60
+"""Minutes of the shortest day: where a zone puts its clocks forward."""
 CURTAILED_MW = 0.01
 """Curtailment below this has no cause."""
 GROSS_GAP = 1e-3
@@ -136,7 +138,7 @@ def by_name(names: tuple[str, ...], columns: Array) -> dict[str, Array]:
 
 def plan_id(park: str, plan: Plan, zone: str, serial: int) -> str:
     """Return a readable id: park, local start with offset, kind (d: whole day, r: rolling), serial."""
-    kind = "d" if plan.steps * plan.step_min >= 24 * 60 else "r"
+    kind = "d" if plan.steps * plan.step_min >= LEAST_DAY_MIN else "r"
     return f"{park}-{plan.made_at.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M%z}-{kind}{serial}"
 
 

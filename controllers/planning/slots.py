@@ -8,13 +8,14 @@ basis stays aligned in time. Slots behind the window's end have length 0 as well
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import cvxpy as cp
 import numpy as np
 import numpy.typing as npt
 
+from vpp.clock import UTC
 from vpp.devices import Caes, caes
 from vpp.park.model import Park
 from vpp.types import Array, DispatchOrder, Pin, Plan, PlantState
@@ -114,6 +115,18 @@ def first_step(at: datetime, step_min: int) -> datetime:
     into = at.timestamp() % step
     start = at - timedelta(seconds=into)
     return start if step - into >= MIN_FIRST_STEP_S else start + timedelta(seconds=step)
+
+
+def day_steps(park: Park, day: date) -> int:
+    """Return the steps of a local day's plan: one of 23 or 25 hours has so many fewer or more.
+
+    The park's number of steps is that of 24 hours, from midnight on by the clock on the wall.
+    """
+    step = timedelta(minutes=park.horizon.step_min)
+    # with a zone, a sum is one of the wall's clock
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(park.site.zone))
+    end = midnight + park.horizon.day_ahead_steps * step
+    return round((end.astimezone(UTC) - midnight.astimezone(UTC)) / step)
 
 
 def window(axis: Axis, first: int, steps: int, at: datetime, zone: str) -> Window:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from controllers.planning.blocks.caes_history import MACHINE_OF
@@ -10,6 +10,7 @@ from vpp.devices import DEVICE_TYPES, Ammonia, Caes
 from vpp.park import initial_of, share_of_loops
 from vpp.park.interruption import connected_share, demand_mw
 from vpp.park.model import Park
+from vpp.park.pins import local_midnight
 from vpp.park.positions import position_at_rest
 from vpp.types import Load, Plan, PlantState, Quality, Reading, Snapshot
 
@@ -42,8 +43,9 @@ def initial_state(park: Park, at: datetime) -> PlantState:
     so far is the contract's.
     """
     contract = park.contracts
-    local = at.astimezone(ZoneInfo(park.site.zone))
-    passed = (local.hour + local.minute / 60) / 24
+    day = at.astimezone(ZoneInfo(park.site.zone)).date()
+    begin, end = (local_midnight(park, day + timedelta(days=k)) for k in (0, 1))
+    passed = (at - begin) / (end - begin)
     resources: dict[str, dict[str, float]] = {}
     for name, row in park.resources.items():
         kind, device = DEVICE_TYPES[row.kind], park.devices[name]

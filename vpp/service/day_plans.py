@@ -1,16 +1,17 @@
 """Days planned one after the other, each from the state in which the one before it ends."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from controllers.planning import Planner, initial_state
+from controllers.planning.slots import day_steps
 from forecasts import outlook
-from vpp.clock import UTC
 from vpp.devices import Ammonia
 from vpp.park.model import Park
+from vpp.park.pins import local_midnight
 from vpp.types import Array, Pin, Plan, PlantState
 
 MADE_BEFORE = timedelta(hours=9)
@@ -25,20 +26,16 @@ def plan_days(park: Park, first: date, days: int, pins: Sequence[Pin] = ()) -> I
     Raises InvalidInput before the first one where a series of the park does not reach to the last
     day, NoPlan for the first day that none can be released for.
     """
-    steps = park.horizon.day_ahead_steps
-    starts = [_midnight(park, first + timedelta(days=k)) for k in range(days)]
-    outlooks = [outlook(park, start - MADE_BEFORE, start, steps) for start in starts]
+    wanted = [first + timedelta(days=k) for k in range(days)]
+    starts, steps = [local_midnight(park, day) for day in wanted], [day_steps(park, day) for day in wanted]
+    outlooks = [outlook(park, at - MADE_BEFORE, at, n) for at, n in zip(starts, steps, strict=True)]
     planner, state = Planner(park), initial_state(park, starts[0])
-    for forecast in outlooks:
+    for forecast, n in zip(outlooks, steps, strict=True):
         made = planner.plan(
-            state, forecast, steps=steps, deadline_s=park.horizon.day_ahead_deadline_s, pins=pins
+            state, forecast, steps=n, deadline_s=park.horizon.day_ahead_deadline_s, pins=pins
         ).plan
         state = state_after(park, made)
         yield made
-
-
-def _midnight(park: Park, day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(park.site.zone)).astimezone(UTC)
 
 
 def state_after(park: Park, plan: Plan) -> PlantState:

@@ -1,10 +1,12 @@
 """What a contract by the day still asks of the days that a window touches."""
 
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from controllers.planning.slots import DAYS, Situation
+from vpp.park.pins import local_midnight
 from vpp.types import Array
 
 
@@ -14,22 +16,18 @@ def owed(situation: Situation, per_day: float, so_far: float) -> Array:
     A day that the window only touches owes its share by time; the first day owes what `so_far`, since
     its midnight, lacks of what is due by the window's end.
     """
-    window = situation.window
-    out, slots_a_day = np.zeros(DAYS), 24 / window.axis.step_h
+    window, out = situation.window, np.zeros(DAYS)
+    step = timedelta(minutes=window.axis.step_min)
+    first = window.start.astimezone(ZoneInfo(situation.park.site.zone)).date()
     for day in range(DAYS):
         slots = np.flatnonzero(window.days[day])
         if not len(slots):
             continue
+        begin, end = (local_midnight(situation.park, first + timedelta(days=day + k)) for k in (0, 1))
+        slots_a_day = (end - begin) / step
         if day == 0:
-            left = slots_a_day - slots_before(situation) - len(slots)
-            out[day] = max(0.0, per_day * (1 - left / slots_a_day) - so_far)
+            over = round((window.start - begin) / step) + len(slots)
+            out[day] = max(0.0, per_day * over / slots_a_day - so_far)
         else:
             out[day] = per_day * len(slots) / slots_a_day
     return out
-
-
-def slots_before(situation: Situation) -> int:
-    """Return how many steps of the first local day lie before the window."""
-    local = situation.window.start.astimezone(ZoneInfo(situation.park.site.zone))
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return round((local - midnight).total_seconds() / 60 / situation.window.axis.step_min)

@@ -14,6 +14,7 @@ from controllers.planning.checker.caes import CHARGING, CONDENSER, DISCHARGING
 from controllers.planning.checker.seen import Seen
 from vpp.devices import Ammonia, Bess, Caes, Chp, Electrolyzer, H2Store, electrolyzer
 from vpp.park import share_of_loops
+from vpp.park.pins import local_midnight
 from vpp.park.worth import refill_cny_per_mwh, stored_worth
 from vpp.types import Array, Violation
 
@@ -174,14 +175,14 @@ def _ammonia(view: Seen) -> float:
 
 def _missed(view: Seen, daily: float, so_far: float, given: Array) -> float:
     """Return what the local days lack: each owes by the share of it that is over when the plan leaves it."""
-    zone, days, total = ZoneInfo(view.park.site.zone), np.array(view.days()), 0.0
-    share = view.plan.step_min / (24 * 60)
+    days, total, step = np.array(view.days()), 0.0, timedelta(minutes=view.plan.step_min)
+    first = view.plan.start.astimezone(ZoneInfo(view.park.site.zone)).date()
     for day in np.unique(days):
-        due = share * int((days == day).sum())
+        begin, end = (local_midnight(view.park, first + timedelta(days=int(day) + k)) for k in (0, 1))
+        over = int((days == day).sum()) * step
         if day == 0:
-            local = view.plan.start.astimezone(zone)
-            due += (local.hour * 60 + local.minute) / (24 * 60)
-        owed = max(0.0, daily * due - (so_far if day == 0 else 0.0))
+            over += view.plan.start - begin
+        owed = max(0.0, daily * (over / (end - begin)) - (so_far if day == 0 else 0.0))
         total += max(0.0, owed - float(given[days == day].sum()))
     return total
 
