@@ -23,6 +23,7 @@ from controllers.acting.seat import Seat
 from controllers.acting.switching import Moved
 from controllers.acting.tie import Counters, TieWindow
 from controllers.acting.tracking import Correction, Tracker
+from controllers.acting.witness import Sign, Still
 from vpp.clock import Clock
 from vpp.journal import Journal, SnapshotLog
 from vpp.park.model import Park
@@ -110,6 +111,10 @@ class Core:
     """By device that another master commands, the MW in its registers: control sends it nothing."""
     doubts: dict[str, str] = fresh(default_factory=dict)
     """By device that shows what cannot be, why, in words."""
+    still: dict[str, Still] = fresh(default_factory=dict)
+    """By device with counters for how long it has shown the same power."""
+    signs: dict[str, Sign] = fresh(default_factory=dict)
+    """By device with a command whether its power went the other way."""
     jumps: dict[str, datetime] = fresh(default_factory=dict)
     """By store whose charge has jumped, until when it is not discharged."""
     learned: dict[str, Learned] = fresh(default_factory=dict)

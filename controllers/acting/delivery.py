@@ -12,6 +12,7 @@ from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
 from controllers.acting.envelope import NOT_A_NUMBER
 from controllers.acting.lifecycle import Event, Life, Stage, after, begun, repeated, repeats
+from controllers.acting.witness import sign
 from vpp.types import Ack, Outcome, Quality, Reading, Setpoint, Severity
 
 SHOWN_MW, SHOWN_SHARE = 0.02, 1e-3
@@ -64,6 +65,16 @@ def watch(core: Core) -> None:
         if name in core.intruders:
             _release(core, name)
     tell(core, rows)
+    _watch_signs(core)
+
+
+def _watch_signs(core: Core) -> None:
+    """Note of every device that moves by commands alone whether its power went the other way (fault D17)."""
+    for name, state in core.expected.items():
+        own_will = name in core.astray or name in core.probation
+        if core.readings[name].quality is Quality.GOOD and not own_will:
+            last, rating_mw = core.signs.get(name), _rating_mw(core, name)
+            core.signs[name] = sign(last, state.p_mw, core.readings[name], rating_mw)
 
 
 def _shown(core: Core, life: Life, reading: Reading) -> tuple[Sequence[Event], str]:

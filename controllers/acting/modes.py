@@ -46,7 +46,7 @@ def put(core: Core, order: ModeOrder) -> None:
     core.mode_ends.pop(name, None)
     if order.until is not None:
         core.mode_ends[name] = order.until
-    for suspicion in (core.intruders, core.learned, core.jumps):
+    for suspicion in (core.intruders, core.learned, core.jumps, core.signs):
         suspicion.pop(name, None)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
+from controllers.acting.witness import contradiction, still
 from vpp.devices import Bess, Caes, Device
 from vpp.types import Quality, Reading, Severity
 
@@ -19,14 +20,43 @@ DISTRUST = timedelta(minutes=15)
 
 
 def doubt(device: Device, values: Mapping[str, float]) -> str:
-    """Return why a device's values cannot be true, in words; empty where they can."""
+    """Return why a device's values cannot be true by its name plate, in words; empty where they can.
+
+    Looked at in every reading, so before a device's first command too (fault D17).
+    """
     row = device.resource
     if "p_mw" not in values:
         return "shows no number for its power"
     rating_mw = max(row.p_max_mw, -row.p_min_mw)
-    if abs(values["p_mw"]) > (1 + BEYOND_SHARE) * rating_mw + BEYOND_MW:
-        return f"shows {values['p_mw']:.1f} MW of {rating_mw:g} MW: scale, sign or word order may be wrong"
+    more_mw = BEYOND_SHARE * rating_mw + BEYOND_MW
+    ranges = {"p_mw": (row.p_min_mw - more_mw, row.p_max_mw + more_mw)}
+    ranges["soc"] = (-BEYOND_SHARE, 1 + BEYOND_SHARE)
+    if row.s_mva is not None:
+        more_mvar = (1 + BEYOND_SHARE) * row.s_mva + BEYOND_MW
+        ranges["q_mvar"] = (-more_mvar, more_mvar)
+    if row.e_mwh is not None:
+        ranges["e_mwh"] = (-BEYOND_SHARE * row.e_mwh, (1 + BEYOND_SHARE) * row.e_mwh)
+    for point, (low, high) in ranges.items():
+        if point in values and not low <= values[point] <= high:
+            return (
+                f"shows {point} = {values[point]:.6g}, possible is {low:.4g} to {high:.4g}: "
+                "scale, sign or word order may be wrong"
+            )
     return ""
+
+
+def _witnessed(core: Core, device: Device, reading: Reading) -> str:
+    """Return what its counter and its commands say against a power that is possible, in words."""
+    name, row = device.resource.id, device.resource
+    rating_mw = max(row.p_max_mw, -row.p_min_mw)
+    spell = still(core.still.get(name), reading)
+    if spell is None:
+        core.still.pop(name, None)
+    else:
+        core.still[name] = spell
+    if name in core.signs and core.signs[name].turned:
+        return "goes the other way than it is told: the sign of p_mw or of its setpoint is wrong"
+    return contradiction(spell, rating_mw) if spell is not None else ""
 
 
 def jumped(device: Device, before: Reading, now: Reading) -> bool:
@@ -47,7 +77,7 @@ def sift(core: Core, judged: Mapping[str, Reading]) -> dict[str, Reading]:
         reading = readings[name]
         if reading.quality is Quality.BAD:
             continue
-        why = doubt(device, reading.values)
+        why = doubt(device, reading.values) or _witnessed(core, device, reading)
         if why:
             core.doubts[name] = why
             readings[name] = replace(reading, quality=Quality.BAD)

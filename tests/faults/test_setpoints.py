@@ -243,3 +243,44 @@ async def test_d18_a_store_whose_charge_jumps_is_not_discharged(plant):
     assert found.derated["BESS1"][1] == 0.0, "nor does the next plan discharge it"
     later = await here.until(OVER_S + 1200, dt_s=20.0)
     assert later.derated == {}
+
+
+async def test_d14_values_that_are_frozen_are_belied_by_the_energy_counter(plant):
+    here = plant(faults.Frozen(endpoint="BESS1", heartbeat=True, at_min=0.5, for_min=4.0))
+    await here.follow(20.0)
+    await here.until(FAULT_S - 1)
+    await here.follow(-20.0)
+    found = await here.until(FAULT_S + 120)
+    assert "are frozen" in alarms(found)["silent:BESS1"]
+    assert found.readings["BESS1"].quality is Quality.BAD
+    assert here.writes(FAULT_S + 110) == []
+    after = await here.until(FAULT_S + 260)
+    assert "silent:BESS1" not in alarms(after)
+    assert here.writes(FAULT_S + 240)
+
+
+async def test_d17_a_power_of_the_wrong_sign_or_beyond_the_name_plate_gets_no_command(plant):
+    here = plant(faults.Inverted(endpoint="WF", at_min=0.0, for_min=60.0))
+    await here.follow(20.0)
+    found = await here.until(15)
+    assert f"shows p_mw = {found.readings['WF'].values['p_mw']:.6g}" in alarms(found)["silent:WF"]
+    written = {row["device"] for row in here.log if row["event"] == "write"}
+    assert "PV" in written
+    assert "WF" not in written
+
+
+async def test_d17_a_device_that_goes_the_other_way_is_taken_out_until_somebody_has_looked(plant):
+    here = plant(faults.Inverted(endpoint="BESS1", at_min=0.0, for_min=1.0))
+    await here.follow(20.0)
+    found = await here.until(OVER_S - 10)
+    assert "the sign of p_mw" in alarms(found)["silent:BESS1"]
+    assert here.writes(OVER_S - 30) == []
+    later = await here.until(OVER_S + 30)
+    assert "silent:BESS1" in alarms(later)
+    order = ModeOrder(
+        id="m1", device="BESS1", mode=Mode.AUTO, expires_at=here.clock.plant_now() + timedelta(minutes=1)
+    )
+    assert (await here.control.take(order)).accepted
+    after = await here.until(OVER_S + 60)
+    assert "silent:BESS1" not in alarms(after)
+    assert after.readings["BESS1"].values["p_mw"] == pytest.approx(20.0, abs=3.0)
