@@ -6,7 +6,7 @@ from controllers.acting import emergency, following, targets
 from controllers.acting.core import Core
 from controllers.acting.envelope import Assured, capable
 from controllers.acting.image import Moment
-from controllers.acting.setpoints import STAGGER_S, narrow, next_sequence
+from controllers.acting.setpoints import STAGGER_S, Narrowed, next_sequence
 from vpp.devices import Pv, Wind
 from vpp.types import Mode, Setpoint, Source
 
@@ -23,7 +23,11 @@ def reversion_mw(core: Core, name: str, request: targets.Request, step: int | No
 
 
 def commands(
-    core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
+    core: Core,
+    moment: Moment,
+    assured: Assured,
+    requests: Mapping[str, targets.Request],
+    ranges: Mapping[str, Narrowed],
 ) -> list[Setpoint]:
     """Return the setpoints to write: devices in auto only; the plan's cap stays where it may."""
     horizon, sent = core.park.horizon, []
@@ -33,7 +37,7 @@ def commands(
             continue
         request = requests[name]
         uncut = isinstance(core.park.devices[name], Wind | Pv) and p_mw >= request.p_mw - 1e-3
-        room = narrow(request.bounds)
+        room = ranges[name]
         q_mvar, q_why = capable(core.park.devices[name], request.q_mvar, p_mw, core.readings[name].values)
         sent.append(
             Setpoint(

@@ -1,6 +1,6 @@
 """One cycle of control: read, judge, track, clip, write, close, tell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from controllers.acting import (
@@ -35,7 +35,7 @@ from controllers.acting.core import Core
 from controllers.acting.envelope import Assured, Row, assure, network_rows, tie_rows
 from controllers.acting.image import Moment, freeze
 from controllers.acting.judge import judge
-from controllers.acting.setpoints import ahead_s, narrow
+from controllers.acting.setpoints import Narrowed, ahead_s, narrow
 from vpp.devices import Pv, Wind
 from vpp.link import Message
 from vpp.types import (
@@ -45,6 +45,7 @@ from vpp.types import (
     Plan,
     Quality,
     Reply,
+    Setpoint,
     ShedReport,
     Snapshot,
 )
@@ -139,8 +140,10 @@ async def run(core: Core) -> Snapshot:
     if core.acting:
         delivery.watch(core)
         derating.learn(core, now)
-    assured, requests = _decide(core, moment)
-    acks = await _act(core, moment, assured, requests) if core.acting else {}
+    assured, requests, ranges = _decide(core, moment)
+    acks: Mapping[str, Ack] = {}
+    if core.acting:
+        acks = await _act(core, moment, commands.commands(core, moment, assured, requests, ranges))
     _alarms(core, moment, assured, acks)
     if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0 or core.unsaved:
         core.remember()
@@ -149,11 +152,8 @@ async def run(core: Core) -> Snapshot:
     return core.snapshot
 
 
-async def _act(
-    core: Core, moment: Moment, assured: Assured, requests: Mapping[str, targets.Request]
-) -> Mapping[str, Ack]:
+async def _act(core: Core, moment: Moment, sent: Sequence[Setpoint]) -> Mapping[str, Ack]:
     """Send what this cycle commands; a passive control does none of it."""
-    sent = commands.commands(core, moment, assured, requests)
     moved = actuators.moves(core, moment)
     actuators.remember(core, moved)
     trimmed = trims.orders(core, moment)
@@ -190,8 +190,8 @@ def _movable(core: Core, name: str) -> bool:
     )
 
 
-def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Request]]:
-    """Return the values that the envelope lets through, and what was asked."""
+def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Request], dict[str, Narrowed]]:
+    """Return the values that the envelope lets through, what was asked, and the ranges for it."""
     requests: dict[str, targets.Request] = {}
     armed_mw = emergency.moves_mw(core)
     for name in core.tracker.names:
@@ -221,7 +221,7 @@ def _decide(core: Core, moment: Moment) -> tuple[Assured, dict[str, targets.Requ
     assured = assure(solved, ranges, held, rows)
     weather = [n for n in requests if isinstance(core.park.devices[n], Wind | Pv)]
     core.curtailed_mw = sum(max(asked[n] - assured.p_mw[n], 0.0) for n in weather)
-    return assured, requests
+    return assured, requests, ranges
 
 
 def _rows(core: Core, moment: Moment, requests: Mapping[str, targets.Request]) -> tuple[Row, ...]:
