@@ -164,7 +164,9 @@ async def test_d12_who_gives_less_is_asked_for_that_and_then_for_more_again(plan
     assert "not_following:BESS1" in alarms(found)
     later = await here.until(FAULT_S + 1590, dt_s=30.0)
     assert later.setpoints["BESS1"].p_mw == pytest.approx(30.0, abs=3.0), "the limit has opened"
-    assert "BESS1" not in (await here.until(FAULT_S + 2190, dt_s=30.0)).derated
+    last = await here.until(FAULT_S + 2190, dt_s=30.0)
+    assert "BESS1" not in last.derated
+    assert "not_following:BESS1" not in alarms(last), "it follows again"
 
 
 async def test_an_operator_who_puts_a_device_to_auto_has_looked_at_it(plant):
