@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from vpp.version import VERSION as __version__
+
 if TYPE_CHECKING:
     from vpp.park import Park, load_park
 
-__all__ = ["Park", "load_park"]
-__version__ = "0.1.0"
+__all__ = ["Park", "__version__", "load_park"]
 
 _HOME = {
     "Park": "vpp.park",

@@ -8,7 +8,6 @@ import struct
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from vpp import __version__
 from vpp.types import (
     DispatchOrder,
     ModeOrder,
@@ -23,6 +22,7 @@ from vpp.types import (
     TieSensitivity,
     wire,
 )
+from vpp.version import VERSION
 
 MAX_FRAME_BYTES = 8 * 2**20
 """A plan of 192 steps for 500 elements takes about 3 MB; assumption: twice that is an error."""
@@ -60,7 +60,7 @@ class Subscribe:
 
     role: str
     """`planner`, `service`, `cli` ..."""
-    version: str = __version__
+    version: str = VERSION
     """Of the product that the peer runs."""
     park: str = ""
     """Fingerprint of the park folder that the peer has read; empty: it rests on none."""

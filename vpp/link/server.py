@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from vpp import __version__
 from vpp.errors import DeviceFailure
 from vpp.link.frames import Message, StatusRequest, Subscribe, pack, read_frame
 from vpp.types import Reply, Snapshot
+from vpp.version import VERSION
 
 MAX_PENDING = 8
 """Requests of one peer that wait for an answer; more close the connection."""
@@ -133,8 +133,8 @@ class LinkServer:
             task.add_done_callback(peer.pending.discard)
 
     def _mismatch(self, peer: Subscribe) -> str:
-        if peer.version != __version__:
-            return f"{peer.role} is of version {peer.version}, control of {__version__}: start the run anew"
+        if peer.version != VERSION:
+            return f"{peer.role} is of version {peer.version}, control of {VERSION}: start the run anew"
         if _other(peer.park, self._park()):
             return (
                 f"{peer.role} has read another park than control, or other register maps "
