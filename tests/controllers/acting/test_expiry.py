@@ -33,6 +33,7 @@ def kept(offer):
     for name, columns in series.items():
         if "p_mw" in columns:
             columns["reversion_mw"] = np.full(made.plan.steps, KEPT.get(name, 0.0))
+    series["BESS1"]["q_mvar"] = np.full(made.plan.steps, 2.0)
     series["LD_ZN"] = {"modulated_mw": np.full(made.plan.steps, 3.0)}
     return replace(made, plan=replace(made.plan, series=series))
 
@@ -60,6 +61,7 @@ async def test_holding_keeps_last_and_reversion_values_and_then_goes_to_these_in
     for name, value in KEPT.items():
         assert over.setpoints[name].p_mw == pytest.approx(value, abs=0.01), name
     assert over.setpoints["WF"].p_mw == 0.0
+    assert followed.setpoints["BESS1"].q_mvar == over.setpoints["BESS1"].q_mvar == 2.0, "Q stays as it is"
     assert over.trims == {"LD_ZN": 0.0}
     turned = {}
     for told in plant.written[first:]:
