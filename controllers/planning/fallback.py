@@ -12,6 +12,7 @@ import numpy as np
 
 from controllers.planning import slow_walks, walks
 from controllers.planning.bill import bill
+from controllers.planning.blocks.load import overdue
 from controllers.planning.contingency import classes, look
 from controllers.planning.limits import USED
 from controllers.planning.reactive import NETWORK_RULES, planned, positions_of, relaxations_of
@@ -181,7 +182,7 @@ def _plan(
     given_up: tuple[Relaxation, ...],
 ) -> Plan:
     window, park = now.window, now.park
-    relaxations = (*_declared(now, series, states), *given_up)
+    relaxations = (*_declared(now, series, states), *given_up, *overdue(now))
     charged = bill(now, series, relaxations)
     causes = {
         name: tuple("surplus" if mw > 0.01 else "" for mw in series[name]["curtailed_mw"])

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from controllers.planning.bill import gross_cny
+from controllers.planning.blocks.load import OVERDUE
 from controllers.planning.carried import carried, limits_of
 from controllers.planning.pins import can_be_held, given_up, held, in_the_way
 from controllers.planning.problem import Losses, Model, costs_of, narrow, row_of, set_situation
@@ -109,11 +110,15 @@ def _ways(
 
 
 def _nothing_new(plan: Plan, previous: Plan | None) -> bool:
-    """Return whether a plan gives up no limit by more than the previous plan does from the same step on."""
+    """Return whether a plan gives up no limit by more than the previous plan does from the same step on.
+
+    A call that is overdue when it begins is no plan's doing.
+    """
     amounts: defaultdict[str, float] = defaultdict(float)
     known: defaultdict[str, float] = defaultdict(float)
     for r in plan.relaxations:
-        amounts[r.limit] += r.amount
+        if not r.limit.startswith(f"{OVERDUE}:"):
+            amounts[r.limit] += r.amount
     if previous is not None:
         passed = (plan.start - previous.start) / timedelta(minutes=plan.step_min)
         for r in previous.relaxations:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from controllers.planning.bill import bill, gross_cny
+from controllers.planning.blocks.load import overdue
 from controllers.planning.contingency import classes
 from controllers.planning.curable import is_held, rows_of
 from controllers.planning.declared import declared_mw
@@ -63,6 +64,7 @@ def plan_of(model: Model, situation: Situation, secured: Secured, gap_cny: float
     relaxations = (
         *_relaxations(model, situation, secured),
         *(_outage_relaxation(b) for b in outages.curable(secured.held)),
+        *overdue(situation),
     )
     charged = bill(situation, series, relaxations)
     costs = charged.items

@@ -11,10 +11,12 @@ from controllers.planning.blocks.calls import Calls, closing, ledger, longest_st
 from controllers.planning.slots import Frame, Situation
 from vpp.park.interruption import is_trimmable
 from vpp.park.model import Park
-from vpp.types import Array, Load, NoticeClass
+from vpp.types import Array, Load, NoticeClass, Relaxation
 
 NOTICE_MIN = 15.0
 """Minutes that a load of class `minutes` must know ahead of a call (assumption)."""
+OVERDUE = "call"
+"""What a relaxation is called, before the colon, of a call that has outlasted its contract."""
 VARIABLES = ("begun", "ended", "open", "shut", "modulated")
 
 
@@ -125,6 +127,25 @@ def _bounds(load: Load, situation: Situation) -> Bounds:
         "shut": _shut_bounds(load, situation),
         "modulated": (free, load.continuous_modulation_share * situation.load_mw[load.id]),
     }
+
+
+def overdue(now: Situation) -> tuple[Relaxation, ...]:
+    """Return the calls that have lasted longer than their contracts allow when the plan begins, minutes over.
+
+    Only a dispatcher's permission closes them: no plan can keep the contract, each ends them after its
+    first step.
+    """
+    step_min, found = now.window.axis.step_min, []
+    for name, load in now.park.loads.items():
+        ledger = now.state.calls.get(name, {})
+        lasts_min = ledger.get("running_min", 0.0)
+        if ledger.get("open_blocks", 0.0) > 0 and lasts_min > max(load.max_shed_min, step_min):
+            over_min = lasts_min + step_min - load.max_shed_min
+            reason = f"cut for {lasts_min:.0f} min, its contract allows {load.max_shed_min:g}: restore it"
+            found.append(
+                Relaxation(limit=f"{OVERDUE}:{name}", step=0, amount=over_min, unit="min", reason=reason)
+            )
+    return tuple(found)
 
 
 def _may_begin(load: Load, situation: Situation) -> npt.NDArray[np.bool_]:

@@ -84,7 +84,11 @@ def _rebound_mw(view: Seen, name: str, part: Array) -> Array:
 
 
 def _ledger(view: Seen, name: str) -> list[Violation]:
-    """Judge calls left, rest between calls, longest call; a call that runs at the start belongs to before."""
+    """Judge calls left, rest between calls, longest call; a call that runs at the start belongs to before.
+
+    One that is overdue then, since nobody has given the permission to close it, lasts through the first
+    step where the plan declares that.
+    """
     row, opened = view.park.loads[name], view.plan.series[name]["open_blocks"] > 0.5
     before = view.plan.initial.calls.get(name, {})
     running = before.get("open_blocks", 0.0) > 0
@@ -106,9 +110,9 @@ def _ledger(view: Seen, name: str) -> list[Violation]:
         if opened[k]:
             length += view.plan.step_min
             carried = running and bool(opened[: k + 1].all())
-            if length > max(row.max_shed_min, view.plan.step_min) + 1e-6 + (
-                view.plan.step_min if carried else 0
-            ):
+            grace = view.plan.step_min if carried else 0
+            told = k == 0 and carried and view.declared(f"call:{name}")[0] > 0
+            if not told and length > max(row.max_shed_min, view.plan.step_min) + 1e-6 + grace:
                 why = why or "called for longer than its contract allows"
         elif was:
             rest = row.min_between_sheds_min

@@ -110,6 +110,29 @@ def test_a_call_under_way_is_held_and_its_rest_kept(park, forecast):
     assert not opened[2:18].any()
 
 
+def test_a_shed_that_nobody_restored_in_time_is_declared_and_planned_to_end(park, planner, forecast):
+    """Only a dispatcher may close again: the contract is broken already, and every plan says so."""
+    state, load = initial_state(park, forecast.start + timedelta(hours=18)), park.loads["LD_ZN"]
+    late = {"calls_left": 0.0, "rest_min": 0.0, "open_blocks": 1.0, "running_min": load.max_shed_min + 40.0}
+    state = replace(state, calls={**state.calls, "LD_ZN": late})
+    for deadline_s in (GUARD_S, 0.0):
+        released = planner.plan(state, forecast, steps=12, deadline_s=deadline_s)
+        plan = released.plan
+        assert plan.label is not PlanLabel.OPTIMAL
+        assert plan.series["LD_ZN"]["open_blocks"].tolist() == [1.0] + [0.0] * 11
+        told = [r for r in plan.relaxations if r.limit == "call:LD_ZN"]
+        assert [(r.step, r.amount, r.unit) for r in told] == [(0, 55.0, "min")]
+        assert "restore" in told[0].reason
+        silent = replace(plan, relaxations=tuple(r for r in plan.relaxations if r not in told))
+        refused = check(park, silent, forecast).violations
+        assert any("longer than its contract allows" in v.text for v in refused)
+        longer = {**plan.series["LD_ZN"], "open_blocks": np.array([1.0, 1.0] + [0.0] * 10)}
+        held = replace(plan, series={**plan.series, "LD_ZN": longer})
+        assert any(
+            "longer than its contract allows" in v.text for v in check(park, held, forecast).violations
+        )
+
+
 def test_blocks_that_closed_before_the_plan_still_draw_their_rebound(park, planner, calm):
     load, state = park.loads["LD_ZN"], initial_state(park, calm.start + timedelta(hours=12))
     ended = {"calls_left": 1.0, "rest_min": load.min_between_sheds_min - 15.0, "closed_blocks": 2.0}
