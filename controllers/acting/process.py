@@ -16,6 +16,7 @@ from vpp.clock import RealClock
 from vpp.errors import DeviceFailure
 from vpp.journal import Journal
 from vpp.link import LinkServer, Message, Note
+from vpp.ntp import wall_error_s
 from vpp.park import Park, load_park, with_port_base
 from vpp.state_dir import StateDir
 from vpp.types import Reply, Severity
@@ -140,9 +141,9 @@ async def sync(post: Post, clock: RealClock) -> None:
         await asyncio.to_thread(post.journal.sync)
 
 
-async def look_after(post: Post, clock: RealClock, watchdog: Watchdog) -> None:
+async def look_after(post: Post, clock: RealClock, watchdog: Watchdog, upkeep: Upkeep) -> None:
     """Raise what the process finds wrong with itself and its machine as alarms."""
-    upkeep, blocked, standing = Upkeep(clock), 0, False
+    blocked, standing = 0, False
     while True:
         await clock.sleep_true(UPKEEP_EVERY_S)
         notes = upkeep.look()
@@ -179,12 +180,14 @@ async def serve(state: StateDir, *, standby: bool = False) -> None:
     async with ModbusField(park, clock) as field:
         post = Post(state, park, clock, field, seat)
         await post.begin()
+        # a simulated plant's time is its own: no stamp of it must fit another system's
+        upkeep = Upkeep(clock, (lambda: 0.0) if settings.simulated else wall_error_s)
         with Watchdog(clock) as watchdog:
             tasks = [
                 asyncio.create_task(tick(post, clock, park.horizon.cycle_s), name="tick"),
                 asyncio.create_task(sync(post, clock), name="sync"),
                 asyncio.create_task(watchdog.show_life(), name="watchdog"),
-                asyncio.create_task(look_after(post, clock, watchdog), name="upkeep"),
+                asyncio.create_task(look_after(post, clock, watchdog, upkeep), name="upkeep"),
                 asyncio.create_task(_wait(ended), name="end"),
             ]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,8 +1,8 @@
-"""What control watches about its own machine: file handles, memory, and a wall clock that was set."""
+"""What control watches about its own machine: file handles, memory, a wall clock that was set or drifts."""
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ USED_SHARE = 0.8
 STEP_S = 2.0
 """True seconds by which the wall clock may drift from the monotonic one within a run; assumption: above
 what NTP slews in minutes."""
+WALL_S = 1.0
+"""Error of the wall clock beyond which stamps may name another cycle than another system's (fault C2)."""
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -28,6 +30,8 @@ class Figures:
     memory_max: int
     stepped_s: float
     """By how much the wall clock was set forward since the process started."""
+    wall_error_s: float | None
+    """By how much it may be off; None: nothing disciplines it."""
 
 
 def conditions(found: Figures) -> Iterator[Note]:
@@ -52,6 +56,14 @@ def conditions(found: Figures) -> Iterator[Note]:
         f"the wall clock was set by {found.stepped_s:+.0f} s; plant time goes on as it was: "
         "start the run anew where it should follow",
     )
+    error_s = found.wall_error_s
+    known = "nothing disciplines it" if error_s is None else f"it may be off by {error_s:.1f} s"
+    yield _note(
+        "ntp",
+        Severity.INFORMATION,
+        error_s is None or error_s > WALL_S,
+        f"the wall clock is not synchronised, {known}: time stamps may not fit those of the grid operator",
+    )
 
 
 def _note(id_: str, severity: Severity, raised: bool, text: str) -> Note:
@@ -59,10 +71,13 @@ def _note(id_: str, severity: Severity, raised: bool, text: str) -> Note:
 
 
 class Upkeep:
-    """Looks at the process; remarks are given when a matter comes, changes its words, or goes."""
+    """Looks at the process; remarks are given when a matter comes, changes its words, or goes.
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    `wall_error_s` tells how good the wall clock is (`vpp.ntp`).
+    """
+
+    def __init__(self, clock: Clock, wall_error_s: Callable[[], float | None]) -> None:
+        self._clock, self._wall_error_s = clock, wall_error_s
         self._offset_s = wall_now().timestamp() - clock.true_s()
         self._told: set[str] = set()
 
@@ -82,6 +97,7 @@ class Upkeep:
             memory_bytes=pages * resource.getpagesize(),
             memory_max=_memory_max(),
             stepped_s=wall_now().timestamp() - self._clock.true_s() - self._offset_s,
+            wall_error_s=self._wall_error_s(),
         )
 
 

@@ -16,10 +16,11 @@ from controllers.acting.upkeep import Figures, Upkeep, conditions
 from vpp.clock import RealClock, Schedule, monotonic_s
 from vpp.journal import read
 from vpp.link import Note, StatusRequest
+from vpp.ntp import wall_error_s
 from vpp.types import Reply, Severity
 
 START = datetime(2026, 3, 17, 4, 0, tzinfo=timezone.utc)
-WELL = Figures(files=10, files_max=100, memory_bytes=10, memory_max=100, stepped_s=0.0)
+WELL = Figures(files=10, files_max=100, memory_bytes=10, memory_max=100, stepped_s=0.0, wall_error_s=0.01)
 
 
 def raised(figures):
@@ -39,7 +40,7 @@ def test_four_fifths_of_a_limit_are_an_alarm():
 
 def test_handles_that_run_out_are_told_and_told_again_when_they_are_back(real):
     limit = upkeep.resource.getrlimit(upkeep.resource.RLIMIT_NOFILE)
-    watch = Upkeep(real)
+    watch = Upkeep(real, lambda: 0.01)
     assert watch.look() == []
     held = len(os.listdir("/proc/self/fd"))
     try:
@@ -51,9 +52,23 @@ def test_handles_that_run_out_are_told_and_told_again_when_they_are_back(real):
     assert watch.look() == []
 
 
+def test_a_wall_clock_that_nobody_disciplines_is_told_until_somebody_does(real):
+    assert raised(replace(WELL, wall_error_s=0.9)) == set()
+    errors = iter([None, 2.5, 0.01, 0.01])
+    watch = Upkeep(real, lambda: next(errors))
+    told = [[(note.id, note.raised, note.severity) for note in watch.look()] for _ in range(4)]
+    stands, ends = (("control:ntp", up, Severity.INFORMATION) for up in (True, False))
+    assert told == [[stands], [stands], [ends], []]
+
+
+def test_the_kernel_says_how_good_the_wall_clock_is_or_that_it_does_not_know():
+    error_s = wall_error_s()
+    assert error_s is None or 0.0 <= error_s < 3600.0
+
+
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_wall_clock_that_is_set_moves_no_plant_time_and_is_told(real, monkeypatch, hours):
-    watch, wall_now = Upkeep(real), upkeep.wall_now
+    watch, wall_now = Upkeep(real, lambda: 0.01), upkeep.wall_now
     before, true_s = real.plant_now(), real.true_s()
     monkeypatch.setattr(upkeep, "wall_now", lambda: wall_now() + timedelta(hours=hours))
     monkeypatch.setattr(time, "time", lambda: 3600.0 * hours)
