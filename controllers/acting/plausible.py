@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from controllers.acting.alarms import Condition
 from controllers.acting.core import Core
-from controllers.acting.witness import contradiction, still
+from controllers.acting.unit import polls_behind
+from controllers.acting.witness import COUNTERS, contradiction, still
 from vpp.devices import Bess, Caes, Device
 from vpp.types import Quality, Reading, Severity
 
@@ -56,7 +57,10 @@ def _witnessed(core: Core, device: Device, reading: Reading) -> str:
         core.still[name] = spell
     if name in core.signs and core.signs[name].turned:
         return "goes the other way than it is told: the sign of p_mw or of its setpoint is wrong"
-    return contradiction(spell, rating_mw) if spell is not None else ""
+    if spell is None or not contradiction(spell, rating_mw):
+        return ""
+    points = core.park.register_maps[row.endpoint.register_map]
+    return contradiction(spell, rating_mw, polls_behind(points, COUNTERS))
 
 
 def jumped(device: Device, before: Reading, now: Reading) -> bool:

@@ -1,7 +1,7 @@
 """One endpoint as its connection's owner serves it: what is to be polled, written, and how it stands."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -35,6 +35,13 @@ def poll_plan(points: Sequence[Point]) -> PollPlan:
     fast = [point for point in points if point.rate == "fast"]
     measured = read_blocks([point for point in fast if point.access is Access.READ])
     return PollPlan(fast=read_blocks(fast) if fast else whole, whole=whole, measured=measured)
+
+
+def polls_behind(points: Sequence[Point], names: Collection[str]) -> int:
+    """Return by how many polls values of these points may be older than the fast ones beside them."""
+    plan = poll_plan(points)
+    slow = any(point.rate != "fast" for point in points if point.point in names)
+    return SLOW_EVERY if slow and plan.fast != plan.whole else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from vpp.types import Quality, Reading
 COUNTER_MWH = 0.2
 """Energy by which counter and power may differ however short the time: two steps of a coarse counter, and
 answers read a little apart; assumption."""
+COUNTERS = ("energy_out_mwh", "energy_in_mwh")
 TURNED_CYCLES = 3
 """Cycles in a row in which a meter is the mirror of what is expected (fault D17), as for D11."""
 
@@ -36,7 +37,7 @@ def still(last: Still | None, reading: Reading) -> Still | None:
     A counter that goes back (a restart, an overflow) begins it anew.
     """
     values, at = reading.values, reading.read_at
-    if at is None or reading.quality is Quality.BAD or not {"p_mw", *_COUNTERS} <= values.keys():
+    if at is None or reading.quality is Quality.BAD or not {"p_mw", *COUNTERS} <= values.keys():
         return None
     shown = values["energy_out_mwh"], values["energy_in_mwh"]
     if last is not None and at == last.read_at:
@@ -49,19 +50,20 @@ def still(last: Still | None, reading: Reading) -> Still | None:
     return replace(last, read_at=at, newest_mwh=shown, repeats=last.repeats + 1)
 
 
-_COUNTERS = ("energy_out_mwh", "energy_in_mwh")
-
-
-def contradiction(spell: Still, rating_mw: float) -> str:
+def contradiction(spell: Still, rating_mw: float, behind: int = 0) -> str:
     """Return how the counter belies a power that does not move (fault D14), in words; empty where it may be.
 
     A steady device is never accused: what flows is counted. One frozen nearer to its true power than
-    `DEVIATION_SHARE` of its rating is not found; there it does no harm.
+    `DEVIATION_SHARE` of its rating is not found; there it does no harm. Counters may be `behind` by so
+    many answers.
     """
+    if spell.repeats < FROZEN_CYCLES:
+        return ""
     hours = (spell.read_at - spell.since).total_seconds() / 3600
     counted_mwh = spell.newest_mwh[0] - spell.out_mwh - (spell.newest_mwh[1] - spell.in_mwh)
     apart_mwh = abs(counted_mwh - spell.p_mw * hours)
-    if spell.repeats < FROZEN_CYCLES or apart_mwh <= COUNTER_MWH + DEVIATION_SHARE * rating_mw * hours:
+    behind_mwh = abs(spell.p_mw) * hours * behind / spell.repeats
+    if apart_mwh <= COUNTER_MWH + DEVIATION_SHARE * rating_mw * hours + behind_mwh:
         return ""
     return (
         f"its values are frozen: {spell.p_mw:.1f} MW stands unchanged, "
