@@ -92,6 +92,16 @@ def test_damage_in_the_middle_is_named_and_kept_and_a_new_segment_begun(tmp_path
     assert verify(tmp_path).first == named
 
 
+def test_a_journal_of_another_format_is_told_and_left_as_it_is(tmp_path):
+    (path,) = filled(tmp_path)
+    raw = b"YWJ9" + path.read_bytes()[4:]
+    path.write_bytes(raw)
+    assert verify(tmp_path).first.text == "written by another version"
+    filled(tmp_path, 3)
+    assert path.read_bytes() == raw, "nothing is converted in place: no migration can be half done"
+    assert values(tmp_path)[-3:] == [0, 1, 2]
+
+
 def test_segments_are_bounded_and_chained(tmp_path):
     paths = filled(tmp_path, 200, segment_bytes=2000)
     assert len(paths) > 5

@@ -48,7 +48,9 @@ def walk(data: bytes) -> Iterator[Frame | Broken]:
     """Yield the frames of a segment in order, then at most one `Broken`."""
     if len(data) < HEADER_BYTES or data[: len(MAGIC)] != MAGIC:
         torn = len(data) < HEADER_BYTES
-        yield Broken(offset=0, torn=torn, text="not a journal segment: its first bytes are missing")
+        other = data[:3] == MAGIC[:3] and data[: len(MAGIC)] != MAGIC
+        text = "written by another version" if other else "not a journal segment: its first bytes are missing"
+        yield Broken(offset=0, torn=torn and not other, text=text)
         return
     previous, at = data[len(MAGIC) : HEADER_BYTES], HEADER_BYTES
     while at < len(data):
