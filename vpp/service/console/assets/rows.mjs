@@ -14,7 +14,7 @@ export function element(tag, { text = "", cls = "", title = "" } = {}, ...childr
 
 const old = (value) => (value.quality === "good" ? "" : "stale");
 const power = (value) => element("td", { cls: `n ${old(value ?? {})}` }, element("b", { text: number(value?.mw) }), element("small", { text: direction(value?.direction) }));
-const quality = (value) => element("td", { cls: old(value), text: `${word("q", value.quality)}, ${age(value.age_s)}` });
+const quality = (value) => element("td", { cls: `q ${old(value)}`, text: `${word("q", value.quality)}, ${age(value.age_s)}` });
 
 export function deviceRow(device) {
   const command = device.setpoint;
