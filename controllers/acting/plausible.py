@@ -16,6 +16,9 @@ BEYOND_SHARE, BEYOND_MW = 0.2, 1.0
 JUMP_SHARE, JUMP_MARGIN = 0.03, 1.5
 """Charge that changes by more than this share, and by more than this multiple of what full power moves
 meanwhile, has jumped (fault D18); assumption."""
+AT_REST_SHARE = 0.05
+"""Share of the rating that a plant may take, or give back, on the side where its name plate says 0: what it
+uses itself at rest, with the meter's error; assumption."""
 DISTRUST = timedelta(minutes=15)
 """For so long a store whose charge has jumped is not discharged; assumption: until somebody has looked."""
 
@@ -29,8 +32,9 @@ def doubt(device: Device, values: Mapping[str, float]) -> str:
     if "p_mw" not in values:
         return "shows no number for its power"
     rating_mw = max(row.p_max_mw, -row.p_min_mw)
-    more_mw = BEYOND_SHARE * rating_mw + BEYOND_MW
-    ranges = {"p_mw": (row.p_min_mw - more_mw, row.p_max_mw + more_mw)}
+    low_mw, high_mw = (1 + BEYOND_SHARE) * row.p_min_mw, (1 + BEYOND_SHARE) * row.p_max_mw
+    more_mw = AT_REST_SHARE * rating_mw + BEYOND_MW
+    ranges = {"p_mw": (low_mw - more_mw, high_mw + more_mw)}
     ranges["soc"] = (-BEYOND_SHARE, 1 + BEYOND_SHARE)
     if row.s_mva is not None:
         more_mvar = (1 + BEYOND_SHARE) * row.s_mva + BEYOND_MW

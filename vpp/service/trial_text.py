@@ -16,7 +16,7 @@ def lines(trial: Trial) -> list[str]:
     text = [f"{head} ({rest}, {trial.digest[:12]})"]
     text += [f"  {'ok  ' if v.ok else 'FAIL'}  {v.what}: {v.found}" for v in trial.verdicts]
     for name, spread in trial.latencies.items():
-        text.append(f"        {name}: p50 {spread.p50:.3g}, p99 {spread.p99:.3g}, of {spread.count}")
+        text.append(f"        {name}: p50 {spread.p50:.4g}, p99 {spread.p99:.4g}, of {spread.count}")
     return text
 
 
