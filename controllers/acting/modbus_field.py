@@ -17,8 +17,11 @@ POLL_SHARE = 0.2
 """Greatest share of a cycle that `read` waits for the polls it starts."""
 LOOK_S = 0.1
 """True seconds that `look` waits at most: cut feeders are metered at 10 Hz."""
-WRITE_SHARE = 0.6
-"""Greatest share of a cycle that `write` waits for answers."""
+WRITE_SHARE, LEAST_SHARE = 0.6, 0.1
+"""Greatest share of a cycle that `write` waits for answers, and what it is given however late it is."""
+READY_SHARE = 0.9
+"""Share of a cycle after whose end nothing is waited for: the rest is control's own, to judge and record;
+assumption: three times what it takes with 500 devices."""
 TRIP_S = 0.9
 """True seconds after which a shed goes on without an answer, so that all is settled within one second; the
 lane's own time-outs are shorter."""
@@ -38,6 +41,8 @@ class ModbusField:
         self._coils: dict[tuple[int, str, int], tuple[Write, ...]] = {}
         """Writes of a breaker mask by register map, output and mask: hundreds of loads share a few."""
         self._kept_alive_s = 0.0
+        self._began_s: float | None = None
+        """True second at which the cycle began whose writes are still to come."""
         self._running = False
         self._wired = wire(park, clock, self._tell)
 
@@ -94,6 +99,7 @@ class ModbusField:
 
     async def read(self) -> Mapping[str, Reading]:
         """Start a poll of every endpoint and return what is freshest after a bounded wait."""
+        self._began_s = self._clock.true_s()
         self._raise_dead_owner()
         self._keep_alive()
         await self._poll(self._units.values(), POLL_SHARE * self._cycle_s)
@@ -106,8 +112,9 @@ class ModbusField:
         return {name: self._reading(name, unit) for name, unit in units.items()}
 
     async def write(self, setpoints: Sequence[Setpoint | Move | Trim]) -> Mapping[str, Ack]:
-        """Write each setpoint and read it back, all devices at once."""
-        limit_s = WRITE_SHARE * self._cycle_s
+        """Write each setpoint and read it back, all devices at once; after a `read`, inside its cycle."""
+        spent_s = 0.0 if self._began_s is None else self._clock.true_s() - self._began_s
+        self._began_s, limit_s = None, write_limit_s(self._cycle_s, spent_s)
         futures = {
             s.device: self._command(self._units[s.device], command_points(s), limit_s) for s in setpoints
         }
@@ -199,6 +206,14 @@ class ModbusField:
             if task.done():
                 with suppress(asyncio.CancelledError):
                     task.result()
+
+
+def write_limit_s(cycle_s: float, spent_s: float) -> float:
+    """Return the true seconds that writes may take so long after their cycle began.
+
+    A plant that answers slowly then costs answers, never the next tick.
+    """
+    return max(min(WRITE_SHARE * cycle_s, READY_SHARE * cycle_s - spent_s), LEAST_SHARE * cycle_s)
 
 
 class _Round:

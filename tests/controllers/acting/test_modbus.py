@@ -13,7 +13,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from controllers.acting.circuit import Circuit
 from controllers.acting.modbus import Lane
-from controllers.acting.modbus_field import ModbusField, end
+from controllers.acting.modbus_field import ModbusField, end, write_limit_s
 from controllers.acting.owner import Owner
 from controllers.acting.unit import PollPlan, Unit
 from vpp.clock import RealClock, Schedule, monotonic_s
@@ -355,3 +355,9 @@ async def test_a_value_that_does_not_fit_the_map_is_refused_in_words(park, real_
         ack = (await field.write([setpoint("WF", float("nan"))]))["WF"]
         assert ack.outcome is Outcome.REFUSED
         assert ack.detail
+
+
+@pytest.mark.parametrize(("spent_s", "limit_s"), [(0.0, 1.2), (0.4, 1.2), (1.0, 0.8), (1.7, 0.2), (9.0, 0.2)])
+def test_what_a_slow_plant_takes_of_a_cycle_is_not_waited_for_again(spent_s, limit_s):
+    """Reading, deciding and writing end before the next tick, whatever each may take alone."""
+    assert write_limit_s(2.0, spent_s) == pytest.approx(limit_s)
