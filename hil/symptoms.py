@@ -129,6 +129,8 @@ class Symptoms:
             local = bool(self._now(name, faults.Local, at))
             if local and not unit.local:
                 unit.held = replace(unit.held, reverts_at=NEVER)
+            if local is not unit.local:
+                unit.note(at, {"event": "local" if local else "remote", "device": name})
             unit.local = local
             clips = self._now(name, faults.Clips, at)
             unit.low_mw = max((e.low_mw for e in clips), default=-float("inf"))

@@ -11,6 +11,9 @@ from hil.spell import Spell
 from vpp.types import Reply, ShedReport
 
 QUARTER_S = 900
+AGAIN_S = 5.0
+"""Plant seconds in which a device that is back from local control must have a command; assumption: a cycle
+to see it, one to command it, and some to spare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,8 +216,12 @@ def _not_written(expect: kinds.NotWritten, seen: Evidence) -> Verdict:
 
 
 def _valid(expect: kinds.Valid, seen: Evidence) -> Verdict:
-    """Judge by the log: each command is renewed before it runs out, or its end is told as a reversion."""
+    """Judge by the log: each command is renewed before it runs out, or its end is told as a reversion.
+
+    Under local control somebody else commands.
+    """
     until: dict[str, datetime] = {}
+    local: set[str] = set()
     held: dict[str, dict[str, float]] = {}
     gaps: list[str] = []
     begin, end = _minute(seen, expect.at_min), _minute(seen, expect.at_min + expect.for_min)
@@ -222,14 +229,19 @@ def _valid(expect: kinds.Valid, seen: Evidence) -> Verdict:
         device, values = str(record.get("device")), record.get("values")
         if device in expect.but:
             continue
-        if record["event"] in ("reverted", "restarted"):
+        if record["event"] in ("reverted", "restarted", "local"):
             until[device] = datetime.max.replace(tzinfo=at.tzinfo)
+        if record["event"] == "local":
+            local.add(device)
+        if record["event"] == "remote":
+            local.discard(device)
+            until[device] = at + timedelta(seconds=AGAIN_S)
         if record["event"] == "restarted":
             held.pop(device, None)
         if record["event"] not in ("write", "foreign") or not isinstance(values, dict):
             continue
         held[device] = held.get(device, {}) | values
-        if "setpoint_mw" not in values:
+        if "setpoint_mw" not in values or device in local:
             continue
         if (ran_out := until.get(device, at)) < min(at, end) and at > begin:
             gaps.append(f"{device} had none for {(at - ran_out).total_seconds():g} s")

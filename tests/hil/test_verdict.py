@@ -123,6 +123,8 @@ COMMAND = {"setpoint_mw": 5.0, "ttl_s": 20.0, "reversion_s": 10.0}
         ([(0, "write"), (29, "write"), (58, "write")], True),
         ([(0, "write"), (31, "write"), (58, "write")], False),
         ([(0, "write"), (30, "reverted"), (45, "write")], True),
+        ([(0, "write"), (10, "local"), (50, "remote"), (54, "write")], True),
+        ([(0, "write"), (10, "local"), (40, "remote"), (50, "write")], False),
         ([(0, "write")], False),
         ([], False),
     ],
