@@ -20,9 +20,10 @@ LEAST_REACH_MW, REACH_SHARE = 5.0, 0.1
 AIM_SHARE = 0.001
 """Share of the import contract by which control ends a quarter hour inside its limits: half of the margin
 that plans keep, for what the last cycles before its end cannot make up for any more; assumption."""
-SURPRISE_SHARE = 0.05
+SURPRISE_SHARE = 0.1
 """Share of the import contract by which the tie may miss its aim in the last cycle, which nothing makes up
-for: what counts for cycles of many plant seconds; seen on the Chifeng park at rate 60, assumption."""
+for: what counts for cycles of many plant seconds. Seen on the Chifeng park at rate 60: quarter hours that
+ended 3.4 MW beyond their aim, 51 MW of 600 for a cycle; assumption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,5 +215,5 @@ def test_the_memory_round_trips_and_a_damaged_file_is_an_empty_one(tmp_path):
 
 def test_a_long_cycle_ends_its_quarter_hour_further_inside():
     assert aim_mw(600.0, 1.0) == 0.6
-    assert aim_mw(600.0, 60.0) == pytest.approx(2.0)
-    assert aim_mw(600.0, 7200.0) == 30.0
+    assert aim_mw(600.0, 60.0) == pytest.approx(4.0)
+    assert aim_mw(600.0, 7200.0) == 60.0
