@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from vpp.devices import DEVICE_TYPES, Bess, Device, Electrolyzer, Pv, Wind
+from vpp.devices.expected import SAME_MW, expected_mw, step_at
 from vpp.park.interruption import TRIM_S
 from vpp.types import Plan
 
 FREE_MW = 1e-3
 """A planned curtailment below this is none: the cap is opened (assumption)."""
-SAME_MW = 1e-3
-"""Levels closer than this are one level: a solver's last digits begin no ramp (assumption)."""
 
 
 def target_mw(device: Device, plan: Plan, at: datetime) -> float:
@@ -27,7 +26,7 @@ def target_mw(device: Device, plan: Plan, at: datetime) -> float:
     """
     series = plan.series[device.resource.id]
     powers = series["p_mw"]
-    step_s, into_s, i = _where(plan, at)
+    step_s, into_s, i = step_at(plan, at)
     if isinstance(device, Wind | Pv):
         curtailed = series["curtailed_mw"].item(i) > FREE_MW
         return min(powers.item(i), device.resource.p_max_mw) if curtailed else device.resource.p_max_mw
@@ -49,7 +48,7 @@ def target_mw(device: Device, plan: Plan, at: datetime) -> float:
 def target_h2_kg_per_h(device: Device, plan: Plan, at: datetime) -> float:
     """Return the delivery asked of a hydrogen store at plant time `at`; 0 for other devices."""
     delivery = plan.series[device.resource.id].get("delivery_kg_per_h")
-    return 0.0 if delivery is None else delivery.item(_where(plan, at)[2])
+    return 0.0 if delivery is None else delivery.item(step_at(plan, at)[2])
 
 
 def target_warm_stacks(device: Device, plan: Plan, at: datetime) -> float:
@@ -62,32 +61,15 @@ def target_warm_stacks(device: Device, plan: Plan, at: datetime) -> float:
     warm = plan.series[device.resource.id].get("warm_stacks")
     if warm is None:
         return float(device.params.stacks)
-    i = _where(plan, at)[2]
-    ahead = _where(plan, at + timedelta(minutes=device.params.cold_start_min))[2]
+    i = step_at(plan, at)[2]
+    ahead = step_at(plan, at + timedelta(minutes=device.params.cold_start_min))[2]
     return float(warm[i : ahead + 1].max())
 
 
 def target_trim_mw(load: str, plan: Plan, at: datetime) -> float:
     """Return what a load is to trim at plant time `at`, MW: half of `TRIM_S` ahead, as ramps lie centred."""
     planned = plan.series.get(load, {}).get("modulated_mw")
-    return 0.0 if planned is None else planned.item(_where(plan, at + timedelta(seconds=TRIM_S / 2))[2])
-
-
-def expected_mw(device: Device, plan: Plan, at: datetime) -> float:
-    """Return the power that the plan means at plant time `at`: levels joined by centred ramps."""
-    powers = plan.series[device.resource.id]["p_mw"]
-    step_s, into_s, i = _where(plan, at)
-    level = powers.item(i)
-    if isinstance(device, Wind | Pv) or not 0.0 <= into_s < step_s:
-        return level
-    change = DEVICE_TYPES[device.resource.kind].change
-    for k, distance_s in ((i - 1, into_s), (i + 1, step_s - into_s)):
-        if 0 <= k < plan.steps and abs(powers.item(k) - level) > SAME_MW:
-            first, second = (powers.item(k), level) if k < i else (level, powers.item(k))
-            half_s = min(change(device, first, second).half_ramp_s, step_s / 2)
-            if distance_s < half_s:
-                return level + (powers.item(k) - level) * (half_s - distance_s) / (2 * half_s)
-    return level
+    return 0.0 if planned is None else planned.item(step_at(plan, at + timedelta(seconds=TRIM_S / 2))[2])
 
 
 def mirrored_mw(slow: Sequence[Device], battery: Bess, plan: Plan, at: datetime) -> float:
@@ -97,7 +79,7 @@ def mirrored_mw(slow: Sequence[Device], battery: Bess, plan: Plan, at: datetime)
     that the tie does not see both one after the other. Each half is the other's negative: the
     battery keeps its energy. Only as much of the ramp as the battery itself moves by.
     """
-    step_s, into_s, i = _where(plan, at)
+    step_s, into_s, i = step_at(plan, at)
     k = i - 1 if into_s < step_s / 2 else i + 1
     if not (0.0 <= into_s < step_s and 0 <= k < plan.steps):
         return 0.0
@@ -113,11 +95,3 @@ def mirrored_mw(slow: Sequence[Device], battery: Bess, plan: Plan, at: datetime)
         expected_mw(device, plan, at) - level.item(i) for device, level in zip(slow, levels, strict=True)
     )
     return -away * min(1.0, -moved / theirs)
-
-
-def _where(plan: Plan, at: datetime) -> tuple[float, float, int]:
-    """Return (step length s, seconds since the step's start, its index inside the plan)."""
-    step_s = plan.step_min * 60.0
-    since_s = (at - plan.start) / timedelta(seconds=1)
-    i = min(max(int(since_s // step_s), 0), plan.steps - 1)
-    return step_s, since_s - i * step_s, i

@@ -28,7 +28,8 @@ from vpp.reports.day_types import (
     Item,
     Period,
 )
-from vpp.reports.tally import TIE_TOLERANCE_MW, Account, Events
+from vpp.reports.events import Events
+from vpp.reports.tally import TIE_TOLERANCE_MW, Account
 from vpp.types import Array, Plan
 
 BEFORE = timedelta(days=2)

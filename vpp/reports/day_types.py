@@ -6,7 +6,8 @@ from datetime import datetime
 
 from vpp.reports.day_flows import Flows
 from vpp.reports.day_mix import Mix
-from vpp.reports.tally import AlarmSpan, Energy, PlanEvent, ShedEnergy, TieResult
+from vpp.reports.events import AlarmSpan, PlanEvent, ShedEnergy
+from vpp.reports.tally import Energy, TieResult
 from vpp.types import Array, ShedReport
 
 

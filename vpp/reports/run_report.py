@@ -8,7 +8,8 @@ from pathlib import Path
 from vpp.errors import Fault, InvalidInput
 from vpp.journal import read, snapshots
 from vpp.park.model import Park
-from vpp.reports.tally import Account, AlarmSpan, Energy, Events, PlanEvent, ShedEnergy, TieResult
+from vpp.reports.events import AlarmSpan, Events, PlanEvent, ShedEnergy
+from vpp.reports.tally import Account, Energy, TieResult
 from vpp.types import ShedReport
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from vpp.reports.tally import ShedEnergy
+from vpp.reports.events import ShedEnergy
 from vpp.types import ShedReport
 
 

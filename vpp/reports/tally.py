@@ -1,15 +1,17 @@
-"""What a journal adds up to: energies against the plan in force, quarter hours of the tie, events."""
+"""What the cycles of a journal add up to: energies against the plan in force, quarter hours of the tie."""
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from vpp.journal import LoggedSnapshot, Record
+from vpp.devices.expected import expected_mw
+from vpp.journal import LoggedSnapshot
 from vpp.park.model import Park
-from vpp.reports.unforeseen import Ordered, unforeseen_mw
-from vpp.types import Alarm, Array, Plan, ShedReport, wire
+from vpp.reports.events import Events
+from vpp.reports.unforeseen import unforeseen_mw
+from vpp.types import Array, Plan
 
 QUARTER_S = 900
 TIE_TOLERANCE_MW = 0.05
@@ -45,98 +47,6 @@ class TieResult:
     worst_at: datetime | None
     peak_mean_mw: float
     """nan where no quarter hour was metered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmSpan:
-    """An alarm from its rise to its end."""
-
-    alarm: Alarm
-    cleared_at: datetime | None
-    """None: it stood at the end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanEvent:
-    """A plan that control took or refused."""
-
-    at: datetime
-    id: str
-    label: str
-    """Empty where refused."""
-    reason: str
-    """Empty where taken."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShedEnergy:
-    """What a shed cut until its last breaker was back, MWh by the meters of its loads."""
-
-    cut_mwh: float
-    over_mwh: float
-    """Cut beyond the order."""
-    under_mwh: float
-    """Ordered and not cut."""
-
-
-@dataclass(slots=True)
-class Events:
-    """Everything of the journal but the cycles."""
-
-    plans: dict[str, Plan] = field(default_factory=dict)
-    plan_events: list[PlanEvent] = field(default_factory=list)
-    sheds: list[ShedReport] = field(default_factory=list)
-    shed_energies: dict[str, ShedEnergy] = field(default_factory=dict)
-    """By order, of the sheds that are over."""
-    raised: list[Alarm] = field(default_factory=list)
-    cleared: dict[tuple[str, datetime], datetime] = field(default_factory=dict)
-    orders: list[str] = field(default_factory=list)
-    ordered: Ordered = field(default_factory=Ordered)
-    """Loads under a shed and when."""
-    starts: int = 0
-    unread_plans: int = 0
-    """Plans of another version of the product: nothing is compared with them."""
-
-    def alarms(self) -> tuple[AlarmSpan, ...]:
-        """Return every alarm that rose, from its rise to its end."""
-        return tuple(AlarmSpan(alarm=a, cleared_at=self.cleared.get((a.id, a.since))) for a in self.raised)
-
-    def take(self, record: Record) -> None:
-        """Add one record; those of kinds without meaning here are passed over."""
-        match record.kind:
-            case "plan":
-                try:
-                    plan = wire.decode(record.payload, Plan)
-                except ValueError:  # written by another version of the product
-                    self.unread_plans += 1
-                    return
-                self.plans[plan.id] = plan
-                self.plan_events.append(PlanEvent(at=record.at, id=plan.id, label=plan.label, reason=""))
-            case "plan_refused":
-                value = record.value
-                self.plan_events.append(
-                    PlanEvent(at=record.at, id=value["id"], label="", reason=value["reason"])
-                )
-            case "shed":
-                report = wire.decode(record.payload, ShedReport)
-                self.sheds.append(report)
-                for target in report.targets:
-                    if target.outcome is not None and not report.drill:
-                        self.ordered.shed(target.load, target.blocks, report.at)
-            case "shed_over":
-                over = {name: record.value[name] for name in ShedEnergy.__dataclass_fields__}
-                self.shed_energies[record.value["order_id"]] = ShedEnergy(**over)
-            case "restore":
-                self.ordered.restored(record.value["load"], record.value["block"], record.at)
-            case "alarm":
-                self.raised.append(wire.decode(record.payload, Alarm))
-            case "alarm_cleared":
-                alarm = wire.decode(record.payload, Alarm)
-                self.cleared[alarm.id, alarm.since] = record.at
-            case "order":
-                self.orders.append(f"{record.value['type']} {record.value['order']['id']}")
-            case "start":
-                self.starts += 1
 
 
 class Account:
@@ -194,7 +104,7 @@ class Account:
                         total[id_, side] += max(0.0, grown)
 
     def _integrate(self, plan: Plan, before: LoggedSnapshot, dt_s: float) -> None:
-        """Add the plan's energy of the `dt_s` from a cycle on, split where a step ends."""
+        """Add the energy that the plan means for the `dt_s` from a cycle on, split where a step ends."""
         step_s = plan.step_min * 60
         offset_s = (before.at - plan.start).total_seconds()
         while dt_s > 0:
@@ -204,8 +114,13 @@ class Account:
             ordered = self._ordered.loads(before.at, plan.made_at)
             moved_mw = unforeseen_mw(self._park, plan, step, before, ordered)
             moved_mw[self._tie_id] = -sum(moved_mw.values())
+            middle = plan.start + timedelta(seconds=offset_s + part_s / 2)
             for id_ in self._ids:
-                p_mw = planned_mw(plan.series.get("tie" if id_ == self._tie_id else id_, {}), step)
+                device = self._park.devices.get(id_)
+                if device is not None and "p_mw" in plan.series.get(id_, {}):
+                    p_mw = expected_mw(device, plan, middle)
+                else:
+                    p_mw = planned_mw(plan.series.get("tie" if id_ == self._tie_id else id_, {}), step)
                 for sums, mw in ((self._planned, p_mw), (self._expected, p_mw + moved_mw.get(id_, 0.0))):
                     side = "energy_out_mwh" if mw > 0 else "energy_in_mwh"
                     sums[id_, side] += abs(mw) * part_s / 3600

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controllers.acting.trajectory import (
-    expected_mw,
     mirrored_mw,
     target_h2_kg_per_h,
     target_mw,
     target_warm_stacks,
 )
 from vpp.devices import DEVICE_TYPES, Command, Initial, caes
+from vpp.devices.expected import expected_mw
 from vpp.park import load_park
 from vpp.types import Plan, PlanLabel, PlantState
 
