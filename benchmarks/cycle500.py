@@ -8,12 +8,15 @@ for every device, writes and reads back every setpoint in every cycle. No planne
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,8 @@ WARM_S = 15
 """Cycles before anything counts: connections come up, first answers."""
 READY_S = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
+NAP_S, STILL_S = 0.02, 0.1
+"""The witness of the machine's own pauses sleeps so long, and calls so long a wait a standstill."""
 
 
 def cpu_s(process: subprocess.Popen) -> float:
@@ -65,6 +70,24 @@ def start(module: str, state: StateDir) -> subprocess.Popen:
     )
 
 
+class Witness(threading.Thread):
+    """Sleeps and wakes on its own: what it cannot do at a moment, nobody on this machine could."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.gaps: list[tuple[float, float]] = []
+        """(monotonic second of the end, seconds) of every wait that took too long."""
+
+    def run(self) -> None:
+        before_s = monotonic_s()
+        while True:
+            time.sleep(NAP_S)
+            now_s = monotonic_s()
+            if now_s - before_s > STILL_S:
+                self.gaps.append((now_s, now_s - before_s))
+            before_s = now_s
+
+
 async def snapshots(state: StateDir, count: int, marks) -> list[tuple[float, float, int, int, int]]:
     """Take a row of so many snapshots; `marks` are called before the snapshot of their number."""
     seen: list[tuple[float, float, int, int, int]] = []
@@ -95,6 +118,8 @@ async def measure(devices: int, seconds: int) -> dict[str, float]:
             if not await wait_for(lambda: connects(state), clock, READY_S):
                 raise RuntimeError((state.logs / "controllers.acting.log").read_text())
             used: list[tuple[float, float]] = []
+            witness = Witness()
+            witness.start()
 
             def mark() -> None:
                 used.append((cpu_s(control), cpu_s(plant)))
@@ -106,7 +131,25 @@ async def measure(devices: int, seconds: int) -> dict[str, float]:
                 if process is not None:
                     process.terminate()
                     process.wait(timeout=20)
+        told(rows[WARM_S:], witness, state)
     return {"devices": devices, "endpoints": len(where)} | figures(np.array(rows[WARM_S:]), len(where), used)
+
+
+def told(rows, witness: Witness, state: StateDir) -> None:
+    """Say on stderr when ticks were missed, whether the whole machine stood still, and what control said."""
+    missed = False
+    for (old_s, _, _, old, _), (new_s, _, good, new, _) in itertools.pairwise(rows):
+        if new > old:
+            missed = True
+            still = sum(gap_s for at_s, gap_s in witness.gaps if old_s < at_s < new_s + 1.0)
+            print(
+                f"{new - old} missed at {new_s - rows[0][0]:.0f} s: {new_s - old_s:.2f} s between two cycles, "
+                f"{good} endpoints good after it; this process stood still for {still:.2f} s of it",
+                file=sys.stderr,
+            )
+    if missed:
+        for log in sorted(state.logs.glob("*.log")):
+            print(f"{log.name}:", *log.read_text().splitlines()[-20:], sep="\n  ", file=sys.stderr)
 
 
 async def connects(state: StateDir) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
+from vpp.clock import monotonic_s
 from vpp.types import Outcome
 
 MAX_LENGTH = 254
@@ -36,7 +37,7 @@ class _Asked:
     unit: int
     function: int
     answer: "asyncio.Future[Frame]"
-    timer: asyncio.TimerHandle
+    until_s: float
 
 
 class Wire(asyncio.Protocol):
@@ -53,6 +54,9 @@ class Wire(asyncio.Protocol):
         self._asked: dict[int, _Asked] = {}
         self._answered: deque[int] = deque(maxlen=REMEMBERED)
         self._buffer = b""
+        self._timer: asyncio.TimerHandle | None = None
+        self._look_s = 0.0
+        """True second at which the timer looks for late answers; one for all, as few answers are late."""
         self.ended = False
         self.doubled = 0
         """Second answers to one transaction; passed over."""
@@ -71,8 +75,10 @@ class Wire(asyncio.Protocol):
         if self.ended or self._transport is None:
             answer.set_result(Frame(Outcome.UNKNOWN, detail=CLOSED))
             return answer
-        timer = self._loop.call_later(timeout_s, self._late, transaction)
-        self._asked[transaction] = _Asked(unit, pdu[0], answer, timer)
+        until_s = monotonic_s() + timeout_s
+        self._asked[transaction] = _Asked(unit, pdu[0], answer, until_s)
+        if self._timer is None or until_s < self._look_s:
+            self._look_in(timeout_s, until_s)
         self._transport.write(_HEAD.pack(transaction, 0, len(pdu) + 1, unit) + pdu)
         return answer
 
@@ -97,14 +103,31 @@ class Wire(asyncio.Protocol):
         if self.ended:
             return
         self.ended = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._transport is not None:
             self._transport.abort()
         asked, self._asked = self._asked, {}
         for request in asked.values():
-            request.timer.cancel()
             if not request.answer.done():
                 request.answer.set_result(Frame(outcome, detail=detail))
         self._lost()
+
+    def _look_in(self, wait_s: float, at_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._look_s = self._loop.call_later(wait_s, self._look), at_s
+
+    def _look(self) -> None:
+        """End the connection where an answer is late; else look again when the next one would be."""
+        self._timer = None
+        if not self._asked:
+            return
+        transaction, first = min(self._asked.items(), key=lambda item: item[1].until_s)
+        if (wait_s := first.until_s - monotonic_s()) > 0:
+            self._look_in(wait_s, first.until_s)
+        else:
+            self._late(transaction)
 
     def _late(self, transaction: int) -> None:
         request = self._asked.pop(transaction, None)
@@ -120,7 +143,6 @@ class Wire(asyncio.Protocol):
                 return
             self._refuse_all(f"an answer to transaction {transaction}, which was not asked")
             return
-        request.timer.cancel()
         self._answered.append(transaction)
         wrong = _misfit(request, unit, pdu)
         if request.answer.done():

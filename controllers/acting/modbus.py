@@ -8,8 +8,8 @@ import asyncio
 import ssl
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pymodbus.pdu.bit_message import (
     ReadCoilsRequest,
@@ -41,12 +41,12 @@ _READS = {
     "holding": ReadHoldingRegistersRequest,
     "input": ReadInputRegistersRequest,
 }
-_BITS = {"coil": ReadCoilsResponse, "discrete": ReadDiscreteInputsResponse}
-_WORDS = {"holding": ReadHoldingRegistersResponse, "input": ReadInputRegistersResponse}
+_BITS = {"coil": ReadCoilsResponse(), "discrete": ReadDiscreteInputsResponse()}
+_WORDS = {"holding": ReadHoldingRegistersResponse(), "input": ReadInputRegistersResponse()}
+"""One decoder each: what it decodes is copied out before anything else runs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of one request."""
 
     outcome: Outcome
@@ -110,9 +110,9 @@ class Lane:
 
     async def read(self, block: Block, at: Endpoint | None = None) -> Answer:
         """Read a block of `at` (default: of the lane's endpoint): exactly `block.count` registers or bits."""
-        frame = await self._ask(_read_pdu(block.table, block.address, block.count), at)
-        if frame is None:
+        if self._wire is None:
             return _NOT_CONNECTED
+        frame = await self._ask(self._wire, _read_pdu(block.table, block.address, block.count), at)
         if frame.outcome is not Outcome.ACKNOWLEDGED or frame.pdu[0] & 0x80:
             return self._failed(frame)
         pdu = frame.pdu
@@ -122,20 +122,20 @@ class Lane:
             found = f"{pdu[1] if len(pdu) > 1 else 0} announced and {max(len(pdu) - 2, 0)} sent"
             return self._distrust(f"bytes of values: {found}, {size} belong to {block.count} values")
         if bits:
-            reply = _BITS[block.table]()
+            reply = _BITS[block.table]
             reply.decode(pdu[1:])
             got = tuple(map(int, reply.bits[: block.count]))
         else:
-            words = _WORDS[block.table]()
+            words = _WORDS[block.table]
             words.decode(pdu[1:])
             got = tuple(words.registers)
         return Answer(outcome=Outcome.ACKNOWLEDGED, registers=got)
 
     async def write(self, write: Write, at: Endpoint | None = None) -> Answer:
         """Write consecutive registers or coils in one request; the echo must fit."""
-        frame = await self._ask(_write_pdu(write), at)
-        if frame is None:
+        if self._wire is None:
             return _NOT_CONNECTED
+        frame = await self._ask(self._wire, _write_pdu(write), at)
         if frame.outcome is not Outcome.ACKNOWLEDGED or frame.pdu[0] & 0x80:
             return self._failed(frame)
         if len(frame.pdu) != 5:
@@ -148,12 +148,10 @@ class Lane:
             )
         return _DONE
 
-    async def _ask(self, pdu: bytes, at: Endpoint | None) -> Frame | None:
-        if self._wire is None:
-            return None
+    def _ask(self, wire: Wire, pdu: bytes, at: Endpoint | None) -> "asyncio.Future[Frame]":
         at = at or self._endpoint
         self._transaction = self._transaction % 0xFFFF + 1
-        return await self._wire.ask(self._transaction, at.unit, pdu, at.timeout_ms * 1e-3)
+        return wire.ask(self._transaction, at.unit, pdu, at.timeout_ms * 1e-3)
 
     def _failed(self, frame: Frame) -> Answer:
         """Return what a frame says that is no success; an exception reply keeps the connection."""

@@ -146,28 +146,34 @@ class Owner:
         blocks = unit.plan.measured if brief else unit.plan.whole if whole else unit.plan.fast
         unit.polls += not brief
         unit.due = False
-        registers: dict[tuple[str, int], int] = {}
-        asked_at, width = self._clock.plant_now(), self._in_flight if len(self.units) == 1 else 1
+        answers: dict[Block, tuple[int, ...]] = {}
+        width = self._in_flight if len(self.units) == 1 else 1
         try:
+            await self._write_first()
+            asked_at = self._clock.plant_now()
             for at in range(0, len(blocks), width):
-                while self._jobs and self.circuit.closed:
-                    await self._perform(self._jobs.popleft())
-                asked_at = asked_at if at else self._clock.plant_now()
+                if self._jobs:
+                    await self._write_first()
                 chunk = blocks[at : at + width]
-                answers = (
+                found = (
                     [await self._read(unit, chunk[0])]
                     if width == 1
                     else await asyncio.gather(*(self._read(unit, block) for block in chunk))
                 )
-                for block, answer in zip(chunk, answers, strict=True):
+                for block, answer in zip(chunk, found, strict=True):
                     if answer.outcome is not Outcome.ACKNOWLEDGED:
                         unit.ready = unit.ready and unit.circuit.closed
                         return
-                    registers.update(zip(_keys(unit, block), answer.registers, strict=True))
-            unit.keep(registers, asked_at, whole=whole)
+                    answers[block] = answer.registers
+            unit.keep(answers, asked_at, whole=whole)
             unit.ready = True
         finally:
             unit.told(unit)
+
+    async def _write_first(self) -> None:
+        """Carry out every write that waits."""
+        while self._jobs and self.circuit.closed:
+            await self._perform(self._jobs.popleft())
 
     async def _perform(self, unit: Unit) -> None:
         job, unit.job = unit.job, None
@@ -250,14 +256,6 @@ class Owner:
                 self._spoilt = True
                 unit.circuit.failed(answer.detail, self._clock.true_s())
         return answer
-
-
-def _keys(unit: Unit, block: Block) -> tuple[tuple[str, int], ...]:
-    keys = unit.keys.get(block)
-    if keys is None:
-        keys = tuple((block.table, block.address + k) for k in range(block.count))
-        unit.keys[block] = keys
-    return keys
 
 
 async def within(

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from controllers.acting.circuit import SLAM_S, Circuit
 from controllers.acting.mbap import CLOSED
@@ -48,11 +49,24 @@ def polls_behind(points: Sequence[Point], names: Collection[str]) -> int:
 class Polled:
     """The last complete poll of an endpoint."""
 
-    registers: Mapping[tuple[str, int], int]
-    """Those of slow points are of the last whole poll."""
+    answers: Mapping[Block, tuple[int, ...]]
+    """Registers by request, newest last; those of slow points are of the last whole poll."""
     at: datetime
     """Plant time at which the first block was asked for; at rate 60 a loop that is busy with a hundred
     answers takes one many plant seconds after the device gave it."""
+
+    @property
+    def registers(self) -> dict[tuple[str, int], int]:
+        """By table and address, each as it was answered last."""
+        found: dict[tuple[str, int], int] = {}
+        for block, registers in self.answers.items():
+            found.update(zip(_keys(block), registers, strict=True))
+        return found
+
+
+@lru_cache(maxsize=8192)
+def _keys(block: Block) -> tuple[tuple[str, int], ...]:
+    return tuple((block.table, block.address + k) for k in range(block.count))
 
 
 @dataclass(slots=True)
@@ -101,8 +115,6 @@ class Unit:
     wrong: int = 0
     refused: int = 0
     dropped: int = 0
-    keys: dict[Block, tuple[tuple[str, int], ...]] = field(default_factory=dict)
-    """Registers of each request, worked out once."""
 
     @property
     def device(self) -> str:
@@ -185,11 +197,12 @@ class Unit:
             answer.outcome is Outcome.UNKNOWN and not answer.detail.startswith(CLOSED)
         )
 
-    def keep(self, registers: dict[tuple[str, int], int], asked_at: datetime, *, whole: bool) -> None:
+    def keep(self, answers: dict[Block, tuple[int, ...]], asked_at: datetime, *, whole: bool) -> None:
         """Make a complete poll the newest."""
         if not whole and self.latest is not None:
-            registers = {**self.latest.registers, **registers}
-        self.latest = Polled(registers=registers, at=asked_at)
+            older = {block: had for block, had in self.latest.answers.items() if block not in answers}
+            answers = {**older, **answers}
+        self.latest = Polled(answers=answers, at=asked_at)
 
     def ack(self, answer: Answer, sent_s: float) -> Ack:
         """Return what became of a job, as control sees it."""

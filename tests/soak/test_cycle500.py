@@ -18,6 +18,7 @@ def test_an_hour_of_500_devices_misses_no_tick() -> None:
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)
+    print(done.stderr)
     print("\n".join(f"{name:20s} {value:10.3f}" for name, value in found.items()))
     assert (found["devices"], found["cycles"]) == (500, HOUR_S)
     assert found["missed_ticks"] == 0
