@@ -143,7 +143,7 @@ def told(rows, witness: Witness, state: StateDir) -> None:
             missed = True
             still = sum(gap_s for at_s, gap_s in witness.gaps if old_s < at_s < new_s + 1.0)
             print(
-                f"{new - old} missed at {new_s - rows[0][0]:.0f} s: {new_s - old_s:.2f} s between two cycles, "
+                f"{new - old} missed at {new_s - rows[0][0]:.0f} s: {new_s - old_s:.2f} s without a cycle, "
                 f"{good} endpoints good after it; this process stood still for {still:.2f} s of it",
                 file=sys.stderr,
             )

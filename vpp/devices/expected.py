@@ -20,7 +20,7 @@ def step_at(plan: Plan, at: datetime) -> tuple[float, float, int]:
 
 
 def expected_mw(device: Device, plan: Plan, at: datetime) -> float:
-    """Return the power that the plan means at plant time `at`, MW injection: levels joined by centred ramps."""
+    """Return the power that the plan means at `at`, MW injection: its levels joined by centred ramps."""
     powers = plan.series[device.resource.id]["p_mw"]
     step_s, into_s, i = step_at(plan, at)
     level = powers.item(i)
