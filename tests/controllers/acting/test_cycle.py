@@ -6,12 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from controllers.acting.build import build_control
 from controllers.acting.conditions import PLANNER_START_CYCLES
 from vpp.devices import Command
 from vpp.journal import read, snapshots, verify
 from vpp.link import Note
-from vpp.state_dir import StateDir
 from vpp.types import (
     DispatchOrder,
     Following,
@@ -22,7 +20,6 @@ from vpp.types import (
     RestoreOrder,
     Severity,
     ShedOrder,
-    ShedReport,
 )
 
 
@@ -261,66 +258,6 @@ async def test_a_silent_planner_is_told(control, run, offer):
     assert any("no plan for" in text for text in texts(await run(1, dt_s=1900)))
 
 
-async def test_a_shed_is_proven_by_the_meters(control, run, plant, clock, offer):
-    await control.take(offer())
-    before = await run(5)
-    report = await control.take(ShedOrder(id="s1", mw=20.0, drill=False, expires_at=later(clock)))
-    assert isinstance(report, ShedReport)
-    assert report.ok
-    assert report.metered_cut_mw == pytest.approx(24.75)
-    assert plant.masks == {"LD_ZN": 0b111}
-    assert await control.take(ShedOrder(id="s1", mw=20.0, drill=False, expires_at=later(clock))) is report
-    after = await run(20)
-    assert after.open_blocks == {"LD_ZN": 0b111}
-    assert after.calls["LD_ZN"]["calls_left"] == before.calls["LD_ZN"]["calls_left"] - 1
-    drop = before.readings["TIE"].values["p_mw"] - after.readings["TIE"].values["p_mw"]
-    assert drop == pytest.approx(24.75, abs=1.0), "the battery must not undo the shed"
-
-
-async def test_a_dead_terminal_is_escalated_past(control, run, plant, clock):
-    await run(5)
-    plant.silent.add("LD_ZN")
-    report = await control.take(ShedOrder(id="s1", mw=3.0, drill=False, expires_at=later(clock)))
-    assert report.ok
-    assert plant.masks == {"LD_SME": 1}
-    assert "LD_ZN" in report.text
-
-
-async def test_a_breaker_that_does_not_open_is_replaced_by_the_next(control, run, plant, clock):
-    await run(5)
-    plant.stuck["LD_ZN"] = 0b1
-    report = await control.take(ShedOrder(id="s1", mw=8.0, drill=False, expires_at=later(clock)))
-    assert report.ok
-    assert report.metered_cut_mw >= 8.0
-
-
-async def test_more_than_is_armed_is_cut_and_said(control, run, plant, clock):
-    await run(5)
-    report = await control.take(ShedOrder(id="s1", mw=100.0, drill=False, expires_at=later(clock)))
-    assert not report.ok
-    assert "no more than 36.00 MW is armed" in report.text
-    assert plant.masks == {"LD_ZN": 0b1111, "LD_SME": 1}
-
-
-async def test_a_drill_moves_nothing(control, run, plant, clock):
-    await run(5)
-    report = await control.take(ShedOrder(id="d", mw=10.0, drill=True, expires_at=later(clock)))
-    assert report.ok
-    assert plant.masks == {}
-    assert plant.tests[-1] == {"LD_ZN": 0}, "test outputs are reset"
-    assert (await run(1)).open_blocks == {}
-
-
-async def test_restoration_closes_one_block_after_the_other(control, run, plant, clock):
-    await run(5)
-    await control.take(ShedOrder(id="s", mw=20.0, drill=False, expires_at=later(clock)))
-    assert (await control.take(RestoreOrder(id="r", loads=(), expires_at=later(clock)))).accepted
-    opened = [(await run(15)).open_blocks.get("LD_ZN", 0).bit_count() for _ in range(7)]
-    assert opened[0] == 2
-    assert opened[-1] == 0
-    assert all(a - b <= 1 for a, b in pairwise(opened))
-
-
 async def test_expired_and_senseless_orders_are_refused_in_words(control, run, clock):
     await run(1)
     past = clock.plant_now() - timedelta(seconds=1)
@@ -377,41 +314,3 @@ async def test_a_day_of_snapshots_stays_under_100_mb(control, run, tmp_path):
     await run(100)
     after = sum(path.stat().st_size for path in (tmp_path / "journal").iterdir())
     assert (after - before) / 100 * 86400 < 100e6
-
-
-async def test_a_restart_takes_up_plan_orders_modes_and_ledger(park, plant, clock, journal, offer):
-    state = StateDir(journal.folder.parent / "state")
-    state.prepare()
-    first = build_control(park, plant, clock, journal, epoch=1, state=state)
-    await first.take(offer(BESS1=10.0))
-    for _ in range(5):
-        clock.advance(1.0)
-        await first.cycle()
-    await first.take(ShedOrder(id="s", mw=20.0, drill=False, expires_at=later(clock)))
-    await first.take(ModeOrder(id="m", device="PV", mode=Mode.MANUAL, expires_at=later(clock)))
-    order = DispatchOrder(
-        id="o",
-        import_max_mw=90.0,
-        export_max_mw=None,
-        start=clock.plant_now(),
-        end=later(clock),
-        expires_at=later(clock),
-    )
-    await first.take(order)
-    second = build_control(park, plant, clock, journal, epoch=2, state=state)
-    clock.advance(1.0)
-    snapshot = await second.cycle()
-    assert snapshot.following is Following.PLAN
-    assert snapshot.orders == (order,)
-    assert snapshot.modes["PV"] is Mode.MANUAL
-    assert snapshot.open_blocks == {"LD_ZN": 0b111}
-    assert {s.epoch for s in snapshot.setpoints.values()} == {2}
-
-
-async def test_a_damaged_memory_or_plan_file_stops_nothing(park, plant, clock, journal, tmp_path):
-    state = StateDir(tmp_path / "state")
-    state.prepare()
-    state.current_plan.write_bytes(b"\x93garbage")
-    (state.root / "control.memory").write_bytes(b"")
-    control = build_control(park, plant, clock, journal, epoch=2, state=state)
-    assert (await control.cycle()).following is Following.HOLD
