@@ -1,5 +1,6 @@
 """What an earlier run left on a state folder: its last processes, its socket, its files."""
 
+import asyncio
 import shutil
 
 from vpp.clock import Clock
@@ -17,12 +18,12 @@ LEFTOVER_S = 6.0
 async def take_over(request: RunRequest, clock: Clock) -> None:
     """Wait for the rest of a killed run, clear its socket, and set a simulated plant's files aside.
 
-    Raises DeviceFailure where a port stays taken or an earlier control goes on answering.
+    Raises DeviceFailure where a port stays taken or an earlier control does not end.
     """
     state, killed = request.state, request.state.socket.exists()
 
     async def is_clear() -> bool:
-        if state.socket.exists() and await answers(state):
+        if await _is_held(state):
             return False
         ready.require_free(addresses(request))
         return True
@@ -30,8 +31,8 @@ async def take_over(request: RunRequest, clock: Clock) -> None:
     clear = await ready.wait_for(is_clear, clock, LEFTOVER_S if killed else 0.0)
     if not clear:
         ready.require_free(addresses(request))
-        if await answers(state):
-            raise DeviceFailure(f"control of an earlier run still answers on {state.socket}: end it first")
+        if await _is_held(state):
+            raise DeviceFailure(f"control of an earlier run still holds {state.socket}: end it first")
     state.socket.unlink(missing_ok=True)
     if request.settings.simulated:
         set_aside(state)
@@ -51,6 +52,16 @@ def set_aside(state: StateDir) -> None:
         if path.exists():
             path.rename(earlier / path.name)
     state.prepare()
+
+
+async def _is_held(state: StateDir) -> bool:
+    """Return whether a process, even a stopped one, accepts there; a power cut leaves but the file."""
+    try:
+        _, writer = await asyncio.open_unix_connection(state.socket)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    writer.close()
+    return True
 
 
 async def answers(state: StateDir) -> bool:

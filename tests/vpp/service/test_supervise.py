@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 
 from vpp.errors import DeviceFailure
 from vpp.link import LinkServer, Message, Note
-from vpp.service import ready
+from vpp.service import ready, takeover
 from vpp.service import supervise as module
 from vpp.service.children import Child
 from vpp.service.launch import Wishes, request_for
@@ -166,6 +167,34 @@ def _signals() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+async def test_a_socket_that_a_power_cut_left_behind_keeps_no_run_from_starting(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(takeover, "LEFTOVER_S", 0.5)
+    request_.state.prepare()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(request_.state.socket))
+
+    async def interrupt(live: Live) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await live.clock.sleep_true(DEADLINE_S)
+
+    assert (await supervise(request_, (interrupt,))).interrupted
+
+
+async def test_a_control_that_stopped_but_did_not_end_keeps_its_folder(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(takeover, "LEFTOVER_S", 0.5)
+    request_.state.prepare()
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(request_.state.socket))
+        mute.listen()
+        with pytest.raises(DeviceFailure, match="still holds"):
+            await supervise(request_, ())
+    assert request_.state.socket.exists()
 
 
 def test_a_simulated_plant_starts_anew_and_keeps_the_last_journal_aside(request_: RunRequest) -> None:
