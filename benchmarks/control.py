@@ -101,7 +101,8 @@ def qp(devices: int, count: int) -> list[float]:
     slopes: dict[str, float] = {}
     for k in range(count):
         targets = dict(zip(names, rng.uniform(-20, 20, devices).tolist(), strict=True))
-        tie = Row(name="tie", slope=dict.fromkeys(names, -1.0), base=base, value=0.0, limit=float(-5 - k % 7))
+        short_mw = sum(targets.values()) + 5.0 + k % 7
+        tie = Row(name="tie", slope=dict.fromkeys(names, -1.0), base=base, value=0.0, limit=-short_mw)
         slopes = (
             dict(zip(names, rng.uniform(0, 1, devices).tolist(), strict=True)) if k % 900 == 0 else slopes
         )

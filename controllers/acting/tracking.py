@@ -12,7 +12,7 @@ import numpy as np
 import osqp
 from scipy import sparse
 
-from controllers.acting.envelope import Row
+from controllers.acting.envelope import Row, row_excess
 from controllers.acting.setpoints import Narrowed
 from vpp.types import Array
 
@@ -103,12 +103,13 @@ class Tracker:
     ) -> dict[str, float]:
         """Return by device the value nearest to its target that rows and ranges allow.
 
-        Devices without a target stay out. Where the solver gives no trusted answer, the clipped
-        targets; the envelope follows anyway.
+        Devices without a target stay out. Clipped targets that break no row are the answer, exactly: a
+        value that stays is a repeat and no new setpoint each second. They are it also where the solver
+        gives no trusted one; the envelope follows anyway.
         """
         clipped = {d: min(max(p, ranges[d].low_mw), ranges[d].high_mw) for d, p in targets.items()}
         tight = [row for row in rows if _may_bind(row, clipped, ranges)]
-        if not tight:
+        if not any(row_excess(row, clipped) > 0.0 for row in tight):
             return clipped
         self._load(targets, ranges, tight)
         result = self._solver.solve(raise_error=False)

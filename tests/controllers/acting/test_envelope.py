@@ -166,6 +166,14 @@ def test_the_qp_hardly_ever_gives_up():
     assert tracker.failures <= 5
 
 
+def test_targets_that_break_no_row_come_back_to_the_last_bit():
+    ranges = dict.fromkeys(NAMES, Narrowed(low_mw=-50, high_mw=50, low_why="", high_why=""))
+    base = dict.fromkeys(NAMES, 0.0)
+    near = Row(name="tie", slope=dict.fromkeys(NAMES, 1.0), base=base, value=0.0, limit=0.5)
+    wanted = {"A": -40.0, "B": 60.0, "C": 0.1, "D": -10.0}
+    assert TRACKER.solve(wanted, ranges, [near]) == {**wanted, "B": 50.0}
+
+
 def test_the_qp_moves_the_battery_first_and_the_wind_last():
     ranges = dict.fromkeys(NAMES, Narrowed(low_mw=-50, high_mw=50, low_why="", high_why=""))
     base = dict.fromkeys(NAMES, 0.0)
