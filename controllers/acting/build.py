@@ -70,7 +70,7 @@ def build_control(
         ),
         closing=[(name, bit) for name, bit in kept.closing if name in park.loads],
     )
-    journal.append("start", {"park": park.name, "epoch": epoch})
+    journal.append("start", {"park": park.name, "epoch": epoch, "acting": core.acting})
     if state is not None:
         _recall(core, kept)
     if kept.damaged:

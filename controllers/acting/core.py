@@ -183,7 +183,10 @@ class Core:
             return
         told: dict[str, Setpoint | Move | Trim] = {**self.setpoints, **self.moves, **self.trims}
         sent = {name: command.sequence for name, command in told.items()}
-        self.acting = self.seat.see(self.readings, sent, young=self.cycle <= YOUNG_CYCLES)
+        acting = self.seat.see(self.readings, sent, young=self.cycle <= YOUNG_CYCLES)
+        if acting != self.acting:
+            self.acting = acting
+            self.journal.append("lease", {"acting": acting, "text": self.seat.lease.text})
         if self.acting and self.epoch != self.seat.lease.number:
             self.epoch = self.seat.lease.number
 

@@ -148,7 +148,7 @@ async def run(core: Core) -> Snapshot:
     if core.tie.start != quarter or core.cycle % SAVE_EVERY == 0 or core.unsaved:
         core.remember()
     core.snapshot = freeze(core, moment)
-    core.log.append(core.snapshot)
+    core.log.append(core.snapshot, core.sent[-1].at if core.acting else None)
     return core.snapshot
 
 

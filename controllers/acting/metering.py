@@ -6,7 +6,7 @@ from datetime import datetime
 from controllers.acting import tie
 from controllers.acting.core import Core
 from controllers.acting.image import Moment
-from vpp.types import Quality
+from vpp.types import Quality, Reading
 
 
 def take(core: Core, moment: Moment, limits_mw: tuple[float, float]) -> None:
@@ -30,15 +30,31 @@ def count_until(core: Core, now: datetime, cycle_s: float) -> None:
     """
     name = tie_meter(core)
     reading = core.readings[name]
-    if reading.read_at is None or reading.quality is Quality.BAD or "p_mw" not in reading.values:
-        return
+    core.readings = {**core.readings, name: _moved(reading, -_late_s(reading, now, cycle_s))}
+
+
+def as_read(reading: Reading, now: datetime, cycle_s: float) -> Reading:
+    """Return the tie meter's reading with its counters as they were before `count_until` moved them."""
+    return _moved(reading, _late_s(reading, now, cycle_s))
+
+
+def _late_s(reading: Reading, now: datetime, cycle_s: float) -> float:
+    """Return how long after the cycle's time a reading was taken; 0 where its counters are left alone."""
+    if reading.read_at is None or reading.quality is Quality.BAD:
+        return 0.0
     late_s = (reading.read_at - now).total_seconds()
-    if late_s == 0.0 or abs(late_s) >= cycle_s:
-        return
-    side = "energy_in_mwh" if reading.values["p_mw"] > 0.0 else "energy_out_mwh"
-    if side in reading.values:
-        counted = {**reading.values, side: reading.values[side] - abs(reading.values["p_mw"]) * late_s / 3600}
-        core.readings = {**core.readings, name: replace(reading, values=counted)}
+    return late_s if abs(late_s) < cycle_s else 0.0
+
+
+def _moved(reading: Reading, seconds: float) -> Reading:
+    """Return a reading with the counter of its power's direction moved on by so many plant seconds."""
+    p_mw = reading.values.get("p_mw", 0.0)
+    side = "energy_in_mwh" if p_mw > 0.0 else "energy_out_mwh"
+    if seconds == 0.0 or side not in reading.values:
+        return reading
+    return replace(
+        reading, values={**reading.values, side: reading.values[side] + abs(p_mw) * seconds / 3600}
+    )
 
 
 def tie_meter(core: Core) -> str:

@@ -87,6 +87,7 @@ class _Pending:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     plan: Plan | None = None
     orders: dict[str, Message] = field(default_factory=dict)
+    acting: bool = True
     starts: int = 0
     end: str = ""
 
@@ -94,6 +95,7 @@ class _Pending:
         """Take a record that is no snapshot."""
         match record.kind:
             case "start":
+                self.acting = record.value.get("acting", True)
                 self.starts += 1
                 self.end = "control was started again" if self.starts > 1 else ""
             case "shed_order":
@@ -120,6 +122,8 @@ class _Pending:
                 self.end = f"a {record.value['type']}"
             case "reply" if record.value["accepted"] and record.value["id"] in self.orders:
                 self._told(record, self.orders.pop(record.value["id"]))
+            case "lease":
+                self.acting = record.value["acting"]
             case "acks":
                 self.acks = wire.decode(record.payload, dict[str, Ack])
 
@@ -174,7 +178,8 @@ async def replay(park: Park, folder: Path) -> Replayed:
     cycles, setpoints, logs, pending = 0, 0, snapshots(folder), _Pending()
     maps = {name: park.register_maps[e.register_map] for name, e in endpoints(park).items()}
     clock = Then(datetime.min.replace(tzinfo=UTC))
-    tape, again = Tape(maps, clock), None
+    tie = next(name for name, meter in park.meters.items() if meter.kind == "tie")
+    tape, again = Tape(maps, clock, tie, park.horizon.cycle_s), None
     with TemporaryDirectory(prefix="replay-") as spare:
         for record in read(folder):
             if record.kind != "snapshot":
@@ -191,6 +196,7 @@ async def replay(park: Park, folder: Path) -> Replayed:
                 journal = Journal(Path(spare), clock)
                 control = build_control(park, tape, clock, journal, epoch=logged.epoch)
                 again = _Again(control, control._core, clock, tape)
+            again.core.acting = pending.acting
             await again.hear(pending, logged.true_s)
             tape.failed, pending.acks = pending.acks, {}
             tape.outcomes, pending.outcomes = pending.outcomes, {}

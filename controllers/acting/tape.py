@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from controllers.acting import metering
 from vpp import points
 from vpp.journal import LoggedSnapshot
 from vpp.types import Access, Ack, Link, Move, Outcome, Point, Reading, Setpoint, Trim
@@ -47,6 +48,10 @@ class Tape:
 
     maps: Mapping[str, tuple[Point, ...]]
     clock: Then
+    tie: str
+    """Id of the tie's meter, whose counters are recorded as of the cycle's time."""
+    cycle_s: float
+    """True seconds of a cycle."""
     logged: LoggedSnapshot | None = None
     failed: Mapping[str, Ack] = field(default_factory=dict)
     """By device the answer to what was written in this cycle, where it was no acknowledgement."""
@@ -56,8 +61,11 @@ class Tape:
     """By load what became of that."""
 
     async def read(self) -> Mapping[str, Reading]:
-        """Return what every endpoint showed in the recorded cycle."""
-        return await self.look(tuple(self.maps))
+        """Return what every endpoint showed in the recorded cycle; the clock goes on to when it sent."""
+        assert self.logged is not None
+        found = await self.look(tuple(self.maps))
+        self.clock.at = self.logged.sent_at or self.clock.at
+        return found
 
     async def look(self, names: Collection[str]) -> Mapping[str, Reading]:
         """Return what these endpoints showed."""
@@ -65,10 +73,12 @@ class Tape:
         return {name: self._reading(name, self.logged) for name in names}
 
     def _reading(self, name: str, logged: LoggedSnapshot) -> Reading:
-        quality, values = logged.quality[name], logged.values[name]
-        age_s = logged.age_s[name]
-        at = self.clock.at - timedelta(seconds=age_s) if math.isfinite(age_s) else None
-        return Reading(values=_as_read(self.maps[name], values), quality=quality, read_at=at, age_s=0.0)
+        now, age_s = logged.began_at or self.clock.at, logged.age_s[name]
+        at = now - timedelta(seconds=age_s) if math.isfinite(age_s) else None
+        reading = Reading(values=logged.values[name], quality=logged.quality[name], read_at=at, age_s=0.0)
+        if name == self.tie:
+            reading = metering.as_read(reading, now, self.cycle_s * logged.rate)
+        return replace(reading, values=_as_read(self.maps[name], reading.values))
 
     def links(self) -> Mapping[str, Link]:
         """Return nothing: connections are not recorded."""

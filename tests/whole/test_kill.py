@@ -1,5 +1,6 @@
 """Processes killed from outside, one after the other, on one running park at rate 60."""
 
+import asyncio
 import os
 import signal
 import time
@@ -8,9 +9,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from controllers.acting.replay import replay
 from vpp import journal
 from vpp.clock import monotonic_s
 from vpp.link import PlanOffer
+from vpp.park import load_park
 from vpp.types import Plan, Snapshot, wire
 
 System = Any
@@ -139,3 +142,11 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_run_takes_over(
     assert all(map(gone, pids))
     assert "Traceback" not in successor.output()
     assert journal.verify(successor.state.journal).ok
+
+
+def test_what_control_did_over_modbus_comes_out_again_from_its_journal(system: System) -> None:
+    earlier = system.state.root / "earlier" / "journal"
+    again = asyncio.run(replay(load_park("small10"), earlier))
+    assert (again.difference, again.ended) == ("", "control was started again")
+    assert again.cycles > 20
+    assert again.setpoints > 3 * again.cycles

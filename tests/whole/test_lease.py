@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from controllers.acting.modbus_field import ModbusField
+from controllers.acting.replay import replay
 from vpp.clock import RealClock, monotonic_s
 from vpp.errors import DeviceFailure, TimedOut
 from vpp.journal import read, verify
@@ -94,6 +95,8 @@ async def test_the_second_waits_passively_and_takes_over_when_the_first_is_kille
     assert len({row["device"] for row in taken}) >= len(before.setpoints) - 1
     check_one_after_the_other(plant, begun_s)
     assert verify(state.journal).ok
+    waited = await replay(load_park(plant.settings.park), state.standby / "journal")
+    assert (waited.difference, waited.setpoints) == ("", 0)
 
 
 async def test_one_that_was_stopped_sends_nothing_when_it_wakes_and_becomes_the_spare(

@@ -1,6 +1,6 @@
 """One snapshot a second, packed: names once per segment, then numbers.
 
-Numbers are float32, which holds what a register holds; counters are float64.
+Numbers are float32, which holds what a register holds; counters and ages are float64.
 """
 
 import math
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from vpp.journal.reading import read
 from vpp.journal.segments import Journal, Record
@@ -48,7 +49,10 @@ class LoggedSnapshot:
     true_s: float = math.nan
     """Monotonic second at which it decided."""
     age_s: Mapping[str, float] = field(default_factory=dict)
-    """By endpoint the age of its values; empty in journals older than this field."""
+    """By endpoint the age of its values at `began_at`, below 0 where they were read since; empty in
+    journals older than this field."""
+    sent_at: datetime | None = None
+    """Plant time at which it began to send; None where it sent nothing."""
 
 
 def _layout(snapshot: Snapshot) -> Layout:
@@ -57,11 +61,12 @@ def _layout(snapshot: Snapshot) -> Layout:
 
 
 @cache
-def _struct(layout: Layout, *, aged: bool) -> struct.Struct:
+def _struct(layout: Layout, age: str) -> struct.Struct:
+    """Return the packing of a cycle, whose ages are of type `age`: d, f in older journals, none before."""
     codes = ["<"]
     for _, points in layout[0]:
         codes += ["B", *("d" if p.startswith(_COUNTERS) else "f" for p in points)]
-    return struct.Struct("".join(codes) + "ffd" * len(layout[1]) + "f" * len(layout[0]) * aged)
+    return struct.Struct("".join(codes) + "ffd" * len(layout[1]) + age * len(layout[0]))
 
 
 class SnapshotLog:
@@ -72,8 +77,8 @@ class SnapshotLog:
         self._layout: Layout | None = None
         self._segment = -1
 
-    def append(self, snapshot: Snapshot) -> None:
-        """Append one cycle."""
+    def append(self, snapshot: Snapshot, sent_at: datetime | None = None) -> None:
+        """Append one cycle, which began to send at `sent_at`; None where it sent nothing."""
         layout = _layout(snapshot)
         if layout != self._layout or self._journal.segment != self._segment:
             self._layout, self._segment = layout, self._journal.segment
@@ -84,7 +89,10 @@ class SnapshotLog:
             numbers += reading.values.values()
         for setpoint in snapshot.setpoints.values():
             numbers += (setpoint.p_mw, setpoint.h2_kg_per_h, setpoint.sequence)
-        numbers += (reading.age_s for reading in snapshot.readings.values())
+        for reading in snapshot.readings.values():
+            # not the reading's own age, which is never below 0: counters are moved by the true one
+            read_at = reading.read_at
+            numbers.append((snapshot.at - read_at).total_seconds() if read_at is not None else math.inf)
         head = (
             snapshot.cycle,
             snapshot.epoch,
@@ -97,8 +105,9 @@ class SnapshotLog:
             snapshot.dropped_plans,
             snapshot.at.isoformat(),
             snapshot.true_s,
+            sent_at.isoformat() if sent_at is not None else None,
         )
-        self._journal.append("snapshot", (head, _struct(layout, aged=True).pack(*numbers)))
+        self._journal.append("snapshot", (head, _struct(layout, "d").pack(*numbers)))
 
 
 def snapshots(
@@ -118,8 +127,8 @@ def snapshots(
 
 def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
     head, packed = record.value
-    aged = len(packed) > _struct(layout, aged=False).size
-    numbers = iter(_struct(layout, aged=aged).unpack(packed))
+    age = next(age for age in ("d", "f", "") if _struct(layout, age).size == len(packed))
+    numbers = iter(_struct(layout, age).unpack(packed))
     values: dict[str, dict[str, float]] = {}
     quality: dict[str, Quality] = {}
     for name, points in layout[0]:
@@ -127,9 +136,10 @@ def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
         row = {point: next(numbers) for point in points}
         values[name] = {point: x for point, x in row.items() if math.isfinite(x)}
     setpoints = {d: {c: next(numbers) for c in SETPOINT_COLUMNS} for d in layout[1]}
-    age_s = {name: next(numbers) for name, _ in layout[0]} if aged else {}
+    age_s = {name: next(numbers) for name, _ in layout[0]} if age else {}
     cycle, epoch, plan_id, following, mean, limit, peak, missed, dropped = head[:9]
-    began_at, true_s = head[9:] or (None, math.nan)
+    later: tuple[Any, ...] = (*head[9:], *(None, math.nan, None)[len(head) - 9 :])
+    began_at, true_s, sent_at = later
     return LoggedSnapshot(
         at=record.at,
         rate=record.rate,
@@ -148,4 +158,5 @@ def _unpack(record: Record, layout: Layout) -> LoggedSnapshot:
         began_at=datetime.fromisoformat(began_at) if began_at else None,
         true_s=true_s,
         age_s=age_s,
+        sent_at=datetime.fromisoformat(sent_at) if sent_at else None,
     )

@@ -1,7 +1,6 @@
 """`vpp journal ...`: prove and read what control has written."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -56,12 +55,7 @@ def show(
         say(f"{record.at.isoformat(timespec='seconds')} {record.kind:16} {str(row['value'])[:400]}")
 
 
-def replay(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="[STATE]", help="State folder; default below .yuanwang.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+def replay(state: StateOption = None, as_json: JsonOption = False) -> None:
     """Run control again on what it recorded; exit 6 and the first difference where it decides otherwise."""
     import asyncio
 
@@ -69,8 +63,8 @@ def replay(
     from vpp.park import load_park
     from vpp.service.runs import find_recorded
 
-    state = find_recorded(folder)
-    found = asyncio.run(again.replay(load_park(state.read_settings().park), state.journal))
+    run = find_recorded(state)
+    found = asyncio.run(again.replay(load_park(run.read_settings().park), run.journal))
     if as_json:
         say(to_json(found))
     elif found.difference:

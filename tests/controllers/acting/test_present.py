@@ -95,3 +95,5 @@ def test_the_ties_counters_are_shown_as_of_the_cycles_time(park, p_mw, late_s, i
     shown = core.readings["TIE"].values
     assert (shown["energy_in_mwh"], shown["energy_out_mwh"]) == pytest.approx((imported, exported))
     assert shown["p_mw"] == p_mw
+    back = metering.as_read(core.readings["TIE"], START, CYCLE_S)
+    assert back.values == pytest.approx(values, rel=1e-12), "a replay takes them back to what was read"

@@ -1,6 +1,7 @@
 """A recorded run of control, run again from its journal, decides the same to the last bit."""
 
 import asyncio
+import struct
 from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
@@ -97,27 +98,30 @@ async def test_a_control_that_would_decide_otherwise_is_found_out(
     assert found.difference.startswith("cycle ")
 
 
-async def test_a_journal_without_ages_is_read_and_not_replayed(
-    park: Park, recorded: StateDir, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("columns", "age"), [(9, ""), (11, "f")])
+async def test_an_older_journal_is_read_and_replayed_where_it_tells_ages(
+    park: Park, recorded: StateDir, monkeypatch: pytest.MonkeyPatch, columns: int, age: str
 ) -> None:
+    """Earlier versions told neither ages nor times of sending; later ones ages in single precision."""
+    count, now = len(endpoints(park)), list(snapshots(recorded.journal))
     old: list[Record] = []
     for record in list(read(recorded.journal))[:20]:
         if record.kind == "snapshot":
             head, packed = record.value
-            without = wire.encode((head, packed[: -4 * len(endpoints(park))]))
-            old.append(replace(record, payload=without))
-        else:
-            old.append(record)
-    now = list(snapshots(recorded.journal))
+            ages = struct.unpack(f"<{count}d", packed[-8 * count :])
+            as_then = struct.pack(f"<{count}{age}", *ages) if age else b""
+            record = replace(record, payload=wire.encode((head[:columns], packed[: -8 * count] + as_then)))
+        old.append(record)
     for module in (again, import_module("vpp.journal.snapshots")):
         monkeypatch.setattr(module, "read", lambda folder: old)
     then = list(snapshots(recorded.journal))
     assert then
     for before, entry in zip(then, now, strict=False):
-        assert (before.age_s, before.values) == ({}, entry.values)
-        assert entry.age_s.keys() == entry.values.keys()
+        assert (before.age_s, before.values) == (entry.age_s if age else {}, entry.values)
     found = await again.replay(park, recorded.journal)
-    assert (found.cycles, found.ended) == (0, "this journal is older than replays")
+    assert found.difference == ""
+    assert (found.cycles > 0) == bool(age)
+    assert (found.ended == "this journal is older than replays") != bool(age)
 
 
 def test_the_command_says_so(
@@ -131,5 +135,5 @@ def test_the_command_says_so(
         return replayed
 
     monkeypatch.setattr(again, "replay", once)
-    assert run(["journal", "replay", str(recorded.root)]) == 0
+    assert run(["journal", "replay", "--state", str(recorded.root)]) == 0
     assert capsys.readouterr().out.startswith(f"equal: {CYCLES} cycles")
