@@ -193,8 +193,19 @@ def of_plan(
             id="plan:label",
             severity=Severity.ACTION,
             source="planner",
-            text=f"the plan in force is {plan.label}: {plan.status}",
+            text=f"the plan in force is {plan.label}: {_gives_way(plan) or plan.status}",
         )
+
+
+def _gives_way(plan: Plan) -> str:
+    """Return in words which limit of a plan gives way first, and which others do; empty for none."""
+    if not plan.relaxations:
+        return ""
+    first = min(plan.relaxations, key=lambda r: r.step)
+    most = max(r.amount for r in plan.relaxations if r.limit == first.limit)
+    others = sorted({r.limit for r in plan.relaxations} - {first.limit})
+    also = ", ".join(others[:3]) + (" and more" if len(others) > 3 else "")
+    return f"{first.reason}, by up to {most:.3g} {first.unit}" + (f"; also {also}" if also else "")
 
 
 def of_loads(park: Park, calls: Mapping[str, Mapping[str, float]]) -> Iterator[Condition]:

@@ -80,9 +80,18 @@ def changes(old: Park, new: Park) -> str:
         "added": [name for name in after if name not in before],
         "removed": [name for name in before if name not in after],
         "moved": [name for name in after if name in before and after[name] != before[name]],
+        "changed": [
+            name for name in after if after[name] == before.get(name) and _row(new, name) != _row(old, name)
+        ],
     }
     told = [f"{word} {', '.join(names)}" for word, names in rows.items() if names]
-    return "; ".join(told) or "no device is added, removed or moved"
+    return "; ".join(told) or "no device is added, removed, moved or changed"
+
+
+def _row(park: Park, name: str) -> object:
+    """Return all that a park says of a device, load, meter or actuator."""
+    kinds = (park.devices, park.loads, park.meters, park.actuators)
+    return next(rows[name] for rows in kinds if name in rows)
 
 
 def settle(core: Core) -> None:

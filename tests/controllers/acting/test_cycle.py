@@ -15,7 +15,9 @@ from vpp.types import (
     Following,
     Mode,
     ModeOrder,
+    PlanLabel,
     Quality,
+    Relaxation,
     Reply,
     RestoreOrder,
     Severity,
@@ -246,6 +248,16 @@ async def test_late_old_and_foreign_plans_are_dropped_and_counted(control, run, 
     snapshot = await run(1)
     assert snapshot.dropped_plans == 3
     assert snapshot.plan_id == first.plan.id
+
+
+async def test_what_gives_way_in_the_plan_in_force_is_named(control, run, offer):
+    one = Relaxation(limit="reserve_up", step=2, amount=30.0, unit="MW", reason="less reserve")
+    rest = [replace(one, step=3, amount=12.0), replace(one, limit="tie_import", step=4)]
+    good = offer()
+    relaxed = replace(good.plan, label=PlanLabel.RELAXED, relaxations=(one, *rest))
+    await control.take(replace(good, plan=relaxed))
+    told = "the plan in force is relaxed: less reserve, by up to 30 MW; also tie_import"
+    assert told in texts(await run(2))
 
 
 async def test_a_silent_planner_is_told(control, run, offer):

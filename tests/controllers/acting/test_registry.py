@@ -229,7 +229,11 @@ def test_what_a_reload_may_not_change_is_named():
     other = replace(park, horizon=replace(park.horizon, cycle_s=2.0), tariff=park.tariff[:1])
     assert registry.refusal(park, other) == "horizon, tariff of the park changed: that needs a restart"
     assert registry.refusal(park, park) == ""
-    assert registry.changes(park, park) == "no device is added, removed or moved"
+    assert registry.changes(park, park) == "no device is added, removed, moved or changed"
+    battery = park.devices["BESS1"]
+    smaller = replace(battery, resource=replace(battery.resource, p_max_mw=30.0))
+    changed = replace(park, devices={**park.devices, "BESS1": smaller})
+    assert registry.changes(park, changed) == "changed BESS1"
 
 
 def test_the_field_behind_the_lease_can_change_too():
