@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import vpp
+from vpp.service.ready import free_base
 
 SMALL10 = Path(vpp.__file__).parent / "parks" / "small10"
 Edit = Callable[[Path], None]
@@ -147,6 +150,27 @@ def test_a_faulty_scenario_is_told_before_anything_starts(tmp_path: Path) -> Non
     assert code == 3
     assert "NOBODY" in said
     assert not (tmp_path / ".yuanwang" / "small10" / "run.json").exists()
+
+
+def test_a_plant_keeps_its_folder_from_runs_and_other_plants(tmp_path: Path) -> None:
+    """They would write over what its processes and its clock go by."""
+    first, second = (str(free_base("127.0.0.1", 20, at)) for at in (21000, 22000))
+    serve = [sys.executable, "-m", "vpp.service.cli", "hil", "serve", "small10", "--state", "s"]
+    plant = subprocess.Popen([*serve, "--port-base", first], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            if (tmp_path / "s" / "ports.json").exists():
+                break
+            time.sleep(0.1)
+        known = (tmp_path / "s" / "run.json").read_bytes()
+        for arguments in (("run", "small10", "--hil", "--for", "1h"), ("hil", "serve", "small10")):
+            code, said = command(*arguments, "--port-base", second, "--state", "s", cwd=tmp_path)
+            assert code == 6, said
+            assert f"process {plant.pid}" in said
+            assert (tmp_path / "s" / "run.json").read_bytes() == known
+    finally:
+        plant.send_signal(signal.SIGINT)
+        assert plant.wait(20) == 0
 
 
 def test_a_port_in_use_is_named_with_its_device(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from vpp.errors import Fault, InvalidInput
 from vpp.park import Park, load_park, uncovered, with_port_base
 from vpp.service import ready
 from vpp.service.request import PLANT, WEB, RunRequest, addresses, children_of
-from vpp.service.runs import ROOT, state_for, writing
+from vpp.service.runs import ROOT, RunLock, state_for, writing
 from vpp.service.supervise import Live, Watcher, supervise
 from vpp.service.times import parse_stamp
 from vpp.state_dir import RunSettings
@@ -161,7 +161,9 @@ def reported(request: RunRequest) -> list[str]:
 
 
 def become_plant(wishes: Wishes) -> NoReturn:
-    """Turn this process into the simulated plant; raises as `request_for`, DeviceFailure on a taken port.
+    """Turn this process into the simulated plant; raises as `request_for`.
+
+    DeviceFailure where a port is taken or a run uses the state folder.
 
     The state lies in `.yuanwang/PARK-plant` unless wished otherwise, so that a run of the same
     park beside it keeps its own.
@@ -170,9 +172,11 @@ def become_plant(wishes: Wishes) -> NoReturn:
     ready.require_free([row for row in addresses(request) if row[0] != WEB])
     with writing(request.state.root):
         request.state.prepare()
-        request.state.write_settings(request.settings)
-    plant = next(child for child in children_of(request) if child.name == PLANT)
-    os.execv(sys.executable, [sys.executable, *plant.arguments])
+        with RunLock(request.state) as lock:
+            request.state.write_settings(request.settings)
+            plant = next(child for child in children_of(request) if child.name == PLANT)
+            lock.outlive_exec()
+            os.execv(sys.executable, [sys.executable, *plant.arguments])
 
 
 def outcome(live: Live) -> dict[str, object]:

@@ -99,12 +99,16 @@ class RunLock:
             holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)
             raise DeviceFailure(
-                f"another vpp run (process {holder}) already uses {self._path.parent}: "
+                f"another run or plant (process {holder}) already uses {self._path.parent}: "
                 "end it first, or choose another folder with --state"
             ) from error
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
         return self
+
+    def outlive_exec(self) -> None:
+        """Leave the lock to the program that this process becomes."""
+        os.set_inheritable(self._fd, True)
 
     def __exit__(self, *exc: object) -> None:
         """Give the lock back."""

@@ -15,7 +15,7 @@ def prepared(folder: Path) -> StateDir:
 
 def test_a_second_run_on_the_same_folder_is_refused_in_words(tmp_path: Path) -> None:
     state = prepared(tmp_path)
-    with RunLock(state), pytest.raises(DeviceFailure, match="another vpp run"), RunLock(state):
+    with RunLock(state), pytest.raises(DeviceFailure, match="another run or plant"), RunLock(state):
         pass
     with RunLock(state):
         pass
