@@ -8,6 +8,7 @@ from hil import expect as kinds
 from hil.evidence import Evidence, Frame
 from hil.expect import Expect
 from hil.spell import Spell
+from vpp.reports.shed_text import stages
 from vpp.types import Reply, ShedReport
 
 QUARTER_S = 900
@@ -272,10 +273,7 @@ def _proven(expect: kinds.Proven, seen: Evidence) -> Verdict:
     cut, ordered = report.metered_cut_mw, report.ordered_mw
     met = report.drill or (cut >= ordered and report.metered_ms <= expect.within_ms)
     ok = report.ok and met and report.over_cut_mw <= expect.over_mw
-    found = (
-        f"{cut:.1f} MW metered for {ordered:.1f} ordered, decided after {report.decision_ms:.1f} ms, "
-        f"last answer {report.last_ack_ms:.1f} ms, metered {report.metered_ms:.1f} ms"
-    )
+    found = f"{cut:.1f} MW metered for {ordered:.1f} ordered, {stages(report)}"
     return Verdict(what=what, ok=ok, found=found, took_s=report.metered_ms / 1e3)
 
 
