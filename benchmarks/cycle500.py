@@ -35,7 +35,7 @@ WARM_S = 15
 READY_S = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 NAP_S, STILL_S = 0.02, 0.1
-"""The witness of the machine's own pauses sleeps so long, and calls so long a wait a standstill."""
+"""The witness of a core's own pauses sleeps so long, and calls so long a wait a standstill."""
 
 
 def cpu_s(process: subprocess.Popen) -> float:
@@ -71,14 +71,19 @@ def start(module: str, state: StateDir) -> subprocess.Popen:
 
 
 class Witness(threading.Thread):
-    """Sleeps and wakes on its own: what it cannot do at a moment, nobody on this machine could."""
+    """Sleeps and wakes on one core: what it cannot do at a moment, nobody there could.
 
-    def __init__(self) -> None:
+    A hypervisor may take a single core away, so one witness for all would not see it.
+    """
+
+    def __init__(self, core: int) -> None:
         super().__init__(daemon=True)
+        self.core = core
         self.gaps: list[tuple[float, float]] = []
         """(monotonic second of the end, seconds) of every wait that took too long."""
 
     def run(self) -> None:
+        os.sched_setaffinity(0, {self.core})
         before_s = monotonic_s()
         while True:
             time.sleep(NAP_S)
@@ -86,6 +91,10 @@ class Witness(threading.Thread):
             if now_s - before_s > STILL_S:
                 self.gaps.append((now_s, now_s - before_s))
             before_s = now_s
+
+    def still_s(self, since_s: float, until_s: float) -> float:
+        """Return the seconds of standstill that ended between two monotonic seconds."""
+        return sum(gap_s for at_s, gap_s in self.gaps if since_s < at_s < until_s)
 
 
 async def snapshots(state: StateDir, count: int, marks) -> list[tuple[float, float, int, int, int]]:
@@ -118,8 +127,9 @@ async def measure(devices: int, seconds: int) -> dict[str, float]:
             if not await wait_for(lambda: connects(state), clock, READY_S):
                 raise RuntimeError((state.logs / "controllers.acting.log").read_text())
             used: list[tuple[float, float]] = []
-            witness = Witness()
-            witness.start()
+            witnesses = [Witness(core) for core in sorted(os.sched_getaffinity(0))]
+            for witness in witnesses:
+                witness.start()
 
             def mark() -> None:
                 used.append((cpu_s(control), cpu_s(plant)))
@@ -131,20 +141,20 @@ async def measure(devices: int, seconds: int) -> dict[str, float]:
                 if process is not None:
                     process.terminate()
                     process.wait(timeout=20)
-        told(rows[WARM_S:], witness, state)
+        told(rows[WARM_S:], witnesses, state)
     return {"devices": devices, "endpoints": len(where)} | figures(np.array(rows[WARM_S:]), len(where), used)
 
 
-def told(rows, witness: Witness, state: StateDir) -> None:
-    """Say on stderr when ticks were missed, whether the whole machine stood still, and what control said."""
+def told(rows, witnesses: list[Witness], state: StateDir) -> None:
+    """Say on stderr when ticks were missed, which cores stood still then, and what control said."""
     missed = False
     for (old_s, _, _, old, _), (new_s, _, good, new, _) in itertools.pairwise(rows):
         if new > old:
             missed = True
-            still = sum(gap_s for at_s, gap_s in witness.gaps if old_s < at_s < new_s + 1.0)
+            still = ", ".join(f"core {w.core} for {w.still_s(old_s, new_s + 1.0):.2f} s" for w in witnesses)
             print(
                 f"{new - old} missed at {new_s - rows[0][0]:.0f} s: {new_s - old_s:.2f} s without a cycle, "
-                f"{good} endpoints good after it; this process stood still for {still:.2f} s of it",
+                f"{good} endpoints good after it; of it stood still {still}",
                 file=sys.stderr,
             )
     if missed:

@@ -25,6 +25,8 @@ SYNC_EVERY_S = 10.0
 """True seconds between two times that the journal is forced to disk, in a thread; assumption."""
 UPKEEP_EVERY_S = 10.0
 """True seconds between two looks at file handles, memory and the wall clock; assumption."""
+NEARLY = 1e-6
+"""Share of a period by which rounding may put its begin before its time."""
 PROBE_S = 0.1
 """True seconds between two looks of a spare control at the lease of the other."""
 
@@ -123,15 +125,19 @@ class Post:
 
 
 async def tick(post: Post, clock: RealClock, cycle_s: float) -> None:
-    """Run cycles on a fixed grid of true time; a tick that was missed is counted, not made up for."""
-    start, done = clock.true_s(), 0
+    """Run a cycle in each period of a fixed grid of true time; a period without one is counted for good.
+
+    A cycle that takes a little longer than its period is followed by the next at once: to wait for the
+    grid would leave the plant without control for two periods.
+    """
+    start, last = clock.true_s(), -1
     while True:
+        period = int((clock.true_s() - start) / cycle_s + NEARLY)
+        post.control.count_missed(max(period - last - 1, 0))
+        last = period
         await post.settle()
         await post.cycle()
-        passed = int((clock.true_s() - start) / cycle_s)
-        post.control.count_missed(max(passed - done, 0))
-        done = max(passed, done) + 1
-        await post.rest(start + done * cycle_s)
+        await post.rest(start + (last + 1) * cycle_s)
 
 
 async def sync(post: Post, clock: RealClock) -> None:

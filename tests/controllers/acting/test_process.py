@@ -6,11 +6,13 @@ import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import vpp
-from vpp.clock import RealClock, Schedule, monotonic_s
+from controllers.acting.process import tick
+from vpp.clock import RealClock, Schedule, SimulatedClock, monotonic_s
 from vpp.journal import read, snapshots, verify
 from vpp.link import LinkClient
 from vpp.state_dir import RunSettings, StateDir
@@ -57,6 +59,42 @@ async def first_snapshot(state):
         async with await LinkClient.connect(state.socket, "cli", 5.0) as client:
             async for snapshot in client:
                 return snapshot
+
+
+class Over(Exception):
+    """The course is over."""
+
+
+@pytest.mark.parametrize(
+    ("took_s", "began_s", "missed"),
+    [
+        ([0.3, 0.9, 0.2, 0.2], [0.0, 1.0, 2.0, 3.0], 0),
+        ([0.3, 1.02, 0.2, 0.2], [0.0, 1.0, 2.02, 3.0], 0),
+        ([1.1, 1.1, 1.1, 0.2], [0.0, 1.1, 2.2, 3.3], 0),
+        ([0.3, 2.5, 0.2, 0.2], [0.0, 1.0, 3.5, 4.0], 1),
+        ([0.3, 4.0, 0.2, 0.2], [0.0, 1.0, 5.0, 6.0], 3),
+    ],
+)
+async def test_every_period_without_a_cycle_is_counted_and_an_overrun_costs_no_other(took_s, began_s, missed):
+    clock, left, began, counted = SimulatedClock(START), list(took_s), [], []
+
+    async def cycle():
+        if not left:
+            raise Over
+        began.append(clock.true_s())
+        clock.advance(left.pop(0))
+
+    async def settle():
+        """Hold the folder all along."""
+
+    async def rest(until_s):
+        clock.advance(max(until_s - clock.true_s(), 0.0))
+
+    control = SimpleNamespace(count_missed=counted.append)
+    with pytest.raises(Over):
+        await tick(SimpleNamespace(settle=settle, cycle=cycle, rest=rest, control=control), clock, 1.0)
+    assert [at - began[0] for at in began] == pytest.approx(began_s)
+    assert sum(counted) == missed
 
 
 async def test_the_process_lives_without_a_plant_and_ends_by_sigterm(state):
