@@ -5,11 +5,16 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
 from vpp import threads
 
 # before any test loads numpy
 threads.one_each()
+
+# a busy machine is no fault of the product: no example is judged by its seconds
+settings.register_profile("yuanwang", deadline=None)
+settings.load_profile("yuanwang")
 
 
 @pytest.fixture
